@@ -1,0 +1,53 @@
+//! A limit on everything that a stranger controls, in one table.
+//!
+//! The CapabilityStatement shows it, and each limit is tested at the limit and
+//! one past it.
+
+/// Largest request body in bytes.
+pub const BODY_BYTES: usize = 32 * 1024 * 1024;
+/// Deepest nesting of a JSON document.
+pub const JSON_DEPTH: usize = 64;
+/// Largest number of entries in one batch or transaction Bundle.
+pub const BUNDLE_ENTRIES: usize = 10_000;
+/// Largest page of a search or a history.
+pub const PAGE_ENTRIES: usize = 1_000;
+/// Page size when `_count` is absent.
+pub const PAGE_DEFAULT: usize = 20;
+/// Longest chain (`a.b.c`) and deepest nesting of `_has`.
+pub const CHAIN_DEPTH: usize = 4;
+/// Most resources that includes may add to one page.
+pub const INCLUDED_RESOURCES: usize = 5_000;
+/// Rounds of `:iterate`.
+pub const INCLUDE_ROUNDS: usize = 8;
+/// Most search parameters in one request.
+pub const SEARCH_PARAMETERS: usize = 64;
+/// Most comma-separated alternatives of one search parameter.
+pub const SEARCH_ALTERNATIVES: usize = 256;
+/// Longest request line (path and query) in bytes.
+pub const URL_BYTES: usize = 16 * 1024;
+/// Requests under way at once; one more is answered 503 with `Retry-After`.
+pub const CONCURRENT_REQUESTS: usize = 512;
+/// How long the link to a further page lives, in seconds.
+pub const PAGE_LINK_SECONDS: i64 = 15 * 60;
+/// Longest FHIRPath expression of a patch, in bytes.
+pub const FHIRPATH_BYTES: usize = 8 * 1024;
+/// Most matches that a search may sort when no index gives the order.
+pub const SORTED_MATCHES: usize = 100_000;
+
+/// The table: name, value and unit, in the order in which it is shown.
+pub const TABLE: &[(&str, u64, &str)] = &[
+    ("body", BODY_BYTES as u64, "bytes"),
+    ("json-depth", JSON_DEPTH as u64, "levels"),
+    ("bundle-entries", BUNDLE_ENTRIES as u64, "entries"),
+    ("page-entries", PAGE_ENTRIES as u64, "entries"),
+    ("chain-depth", CHAIN_DEPTH as u64, "references"),
+    ("included-resources", INCLUDED_RESOURCES as u64, "resources"),
+    ("include-rounds", INCLUDE_ROUNDS as u64, "rounds"),
+    ("search-parameters", SEARCH_PARAMETERS as u64, "parameters"),
+    ("search-alternatives", SEARCH_ALTERNATIVES as u64, "values"),
+    ("url", URL_BYTES as u64, "bytes"),
+    ("concurrent-requests", CONCURRENT_REQUESTS as u64, "requests"),
+    ("page-link-life", PAGE_LINK_SECONDS as u64, "seconds"),
+    ("fhirpath", FHIRPATH_BYTES as u64, "bytes"),
+    ("sorted-matches", SORTED_MATCHES as u64, "resources"),
+];

@@ -1,0 +1,1 @@
+//! How a body is stored: compression with a shipped dictionary, hashes and the hash chain.

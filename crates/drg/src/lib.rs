@@ -1,0 +1,1 @@
+//! Diagnosis-related groups: rule packs, grouping, explanation and payment. Pure.

@@ -1,0 +1,1 @@
+//! Participation: opinion groups, preferences, patient-reported outcomes, gates, allocation. Pure.

@@ -1,0 +1,1 @@
+//! Transactions, conditional operations, search planning and running views over a store.

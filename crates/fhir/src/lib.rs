@@ -1,0 +1,1 @@
+//! FHIR R4 as data: element tables, JSON views, structural validation and search values.

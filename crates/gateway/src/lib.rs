@@ -1,0 +1,1 @@
+//! One door per format: bytes in, FHIR resources and findings out.

@@ -1,0 +1,1 @@
+//! FHIR REST and bulk data over HTTP.

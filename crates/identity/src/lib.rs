@@ -1,0 +1,1 @@
+//! Person matching: normalisation, comparison, scoring and clusters. Pure.

@@ -1,0 +1,1 @@
+//! The embedded store: SQLite with write-ahead log and group commit.

@@ -1,0 +1,1 @@
+//! Detection of outbreaks in series and point patterns. Pure.

@@ -1,0 +1,1 @@
+//! The pages people see: server-rendered, small, Chinese and English.

@@ -1,0 +1,3 @@
+//! What a developer of Tongmai does, as commands.
+
+fn main() {}
