@@ -48,7 +48,13 @@ pub struct Finding {
 impl Finding {
     /// A finding without a repair.
     pub fn new(severity: Severity, path: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
-        Finding { severity, path: path.into(), code: code.into(), message: message.into(), repair: String::new() }
+        Finding {
+            severity,
+            path: path.into(),
+            code: code.into(),
+            message: message.into(),
+            repair: String::new(),
+        }
     }
 
     /// An error at `path`.

@@ -49,7 +49,10 @@ pub fn read(path: &Path) -> Vec<u8> {
     let result = match path.extension().and_then(|e| e.to_str()) {
         Some("zst") => zstd::Decoder::with_buffer(file).and_then(|mut d| d.read_to_end(&mut bytes)),
         Some("gz") => flate2::bufread::MultiGzDecoder::new(file).read_to_end(&mut bytes),
-        _ => { let mut file = file; file.read_to_end(&mut bytes) }
+        _ => {
+            let mut file = file;
+            file.read_to_end(&mut bytes)
+        }
     };
     result.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     bytes
