@@ -1,1 +1,9 @@
 //! Participation: opinion groups, preferences, patient-reported outcomes, gates, allocation. Pure.
+//!
+//! Nothing here reads a file, a clock or a source of randomness: text comes in
+//! as `&str`, seeds as arguments. The only threads are rayon's, in the mixed
+//! logit and in the opinion engine, and no result depends on their number.
+
+pub mod linear;
+pub mod preference;
+pub mod random;

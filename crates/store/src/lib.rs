@@ -312,12 +312,13 @@ pub struct TextRange {
     pub high: Bound<String>,
 }
 
-/// The order of a scan. Rows of one value come newest first in either order.
+/// The order of a scan: by value (or text), then position, then extra; descending is the exact
+/// reverse of ascending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Lowest value first.
+    /// Lowest value first, and of one value the oldest version first.
     Ascending,
-    /// Highest value first.
+    /// Highest value first, and of one value the newest version first.
     Descending,
 }
 
@@ -424,7 +425,7 @@ pub trait Snapshot {
         out: &mut Vec<bool>,
     ) -> Result<()>;
 
-    /// Appends to `out` up to `limit` rows of a text range in ascending order, behind `(text, seq)`.
+    /// Appends to `out` up to `limit` rows of a text range in order, behind `(text, seq)`.
     fn scan_text(
         &mut self,
         range: &TextRange,
@@ -438,7 +439,8 @@ pub trait Snapshot {
     /// How many rows a range has, counted no further than `limit`.
     fn count(&mut self, range: &NumberRange, as_of: Seq, limit: usize) -> Result<usize>;
 
-    /// The rows of a record, of one type if given and one code if given, newest clinical date first.
+    /// The rows of a record, of one type if given and one code if given (a code needs a type), in the
+    /// order of type, code, date, position.
     fn record(
         &mut self,
         record_key: RecordKey,
