@@ -1,0 +1,341 @@
+//! The conditional logit, fitted by Newton's method on exact derivatives.
+
+use super::{ChoiceData, Refusal};
+use crate::linear::{Cholesky, Symmetric};
+
+/// Choice tasks made ready for fitting. Columns are scaled to unit root mean
+/// square within tasks, so that units do not matter to the search.
+///
+/// A task with one chosen alternative is kept as the differences of the others
+/// from it: then `log P = −log(1 + Σ exp(dⱼ·β))`, which neither overflows nor
+/// cancels. Tasks with several chosen (matched sets) have the exact conditional
+/// likelihood.
+pub struct Conditional {
+    columns: Vec<String>,
+    scale: Vec<f64>,
+    /// Differences, row after row, and where each single-choice task starts.
+    differences: Vec<f64>,
+    offsets: Vec<usize>,
+    /// Task in the table of each single-choice task.
+    singles: Vec<usize>,
+    sets: Vec<MatchedSet>,
+    weights: Vec<f64>,
+}
+
+/// A task with several chosen: attributes about their mean, chosen ones first.
+struct MatchedSet {
+    task: usize,
+    cases: usize,
+    rows: Vec<f64>,
+}
+
+/// A maximum of the likelihood.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// Coefficients in the units of the table.
+    pub coefficients: Vec<f64>,
+    /// Inverse of the observed information.
+    pub variance: Symmetric,
+    /// Log-likelihood there.
+    pub log_likelihood: f64,
+    /// Newton steps.
+    pub iterations: usize,
+}
+
+/// Log-likelihood with its gradient and information (negative Hessian).
+struct Derivatives {
+    log_likelihood: f64,
+    gradient: Vec<f64>,
+    information: Symmetric,
+}
+
+impl Conditional {
+    /// Prepares `data`. Tasks without a choice, or with everything chosen, say nothing and are skipped.
+    ///
+    /// # Errors
+    /// No informative task, or a column that never varies within one.
+    pub fn new(data: &ChoiceData) -> Result<Self, Refusal> {
+        let k = data.columns.len();
+        let mut model = Conditional {
+            columns: data.columns.clone(),
+            scale: vec![0.0; k],
+            differences: Vec::with_capacity(data.values.len()),
+            offsets: vec![0],
+            singles: Vec::new(),
+            sets: Vec::new(),
+            weights: vec![1.0; data.strata()],
+        };
+        for task in 0..data.strata() {
+            let rows = data.offsets[task]..data.offsets[task + 1];
+            let cases = rows.clone().filter(|&r| data.chosen[r]).count();
+            if cases == 0 || cases == rows.len() {
+                continue;
+            }
+            if cases == 1 {
+                let chosen = rows.clone().find(|&r| data.chosen[r]).unwrap_or(rows.start);
+                for row in rows.filter(|&r| r != chosen) {
+                    model.differences.extend(data.row(row).iter().zip(data.row(chosen)).map(|(a, b)| a - b));
+                }
+                model.singles.push(task);
+                model.offsets.push(model.differences.len() / k.max(1));
+            } else {
+                model.sets.push(MatchedSet::new(data, task, cases));
+            }
+        }
+        if model.singles.is_empty() && model.sets.is_empty() || k == 0 {
+            return Err(Refusal::NoChoices);
+        }
+        model.rescale()?;
+        Ok(model)
+    }
+
+    fn rescale(&mut self) -> Result<(), Refusal> {
+        let k = self.columns.len();
+        let blocks = || self.sets.iter().map(|s| &s.rows).chain([&self.differences]);
+        let rows: usize = blocks().map(Vec::len).sum::<usize>() / k;
+        let mut squares = vec![0.0; k];
+        for row in blocks().flat_map(|b| b.chunks_exact(k)) {
+            squares.iter_mut().zip(row).for_each(|(s, x)| *s += x * x);
+        }
+        for (i, sum) in squares.into_iter().enumerate() {
+            if sum.is_nan() || sum <= 0.0 {
+                return Err(Refusal::Constant(self.columns[i].clone()));
+            }
+            self.scale[i] = (sum / rows as f64).sqrt();
+        }
+        let scale = &self.scale;
+        for row in self.differences.chunks_exact_mut(k) {
+            row.iter_mut().zip(scale).for_each(|(x, s)| *x /= s);
+        }
+        for row in self.sets.iter_mut().flat_map(|s| s.rows.chunks_exact_mut(k)) {
+            row.iter_mut().zip(scale).for_each(|(x, s)| *x /= s);
+        }
+        Ok(())
+    }
+
+    /// Sets the weight of each task of the table: how often a bootstrap sample drew it.
+    pub fn set_weights(&mut self, weights: &[f64]) {
+        self.weights.copy_from_slice(weights);
+    }
+
+    /// Log-likelihood when all alternatives are alike.
+    pub fn null_log_likelihood(&self) -> f64 {
+        let singles: f64 = self
+            .offsets
+            .windows(2)
+            .zip(&self.singles)
+            .map(|(o, &task)| self.weights[task] * ((o[1] - o[0] + 1) as f64).ln())
+            .sum();
+        let sets: f64 = self.sets.iter().map(|s| self.weights[s.task] * s.log_ways(self.columns.len())).sum();
+        -(singles + sets)
+    }
+
+    /// Finds the maximum of the likelihood.
+    ///
+    /// The last step leaves an error far below 1e-12 standard errors, since
+    /// Newton's method squares it each time.
+    ///
+    /// # Errors
+    /// Dependent or separating columns.
+    pub fn fit(&self) -> Result<Fit, Refusal> {
+        const SETTLED: f64 = 1e-18;
+        let k = self.columns.len();
+        let mut beta = vec![0.0; k];
+        let mut here = self.derivatives(&beta);
+        for iterations in 1..=60 {
+            let factor = Cholesky::new(&here.information).map_err(|column| {
+                let name = self.columns[column].clone();
+                if iterations == 1 { Refusal::Dependent(name) } else { Refusal::Separated(name) }
+            })?;
+            let mut step = factor.solve(&here.gradient);
+            let decrement: f64 = step.iter().zip(&here.gradient).map(|(s, g)| s * g).sum();
+            if decrement < SETTLED {
+                beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
+                return Ok(self.unscaled(beta, factor.inverse(), here.log_likelihood, iterations));
+            }
+            here = loop {
+                let next: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + s).collect();
+                let there = self.derivatives(&next);
+                // Near the top the likelihood no longer tells steps apart, and none needs shortening.
+                if there.log_likelihood >= here.log_likelihood || decrement < 1e-8 {
+                    beta = next;
+                    break there;
+                }
+                if step.iter().all(|s| s.abs() < 1e-12) {
+                    return Err(Refusal::NotConverged);
+                }
+                step.iter_mut().for_each(|s| *s *= 0.5);
+            };
+            if let Some(column) = beta.iter().position(|b| b.abs() > 1e3) {
+                return Err(Refusal::Separated(self.columns[column].clone()));
+            }
+        }
+        Err(Refusal::NotConverged)
+    }
+
+    fn unscaled(&self, beta: Vec<f64>, mut variance: Symmetric, log_likelihood: f64, iterations: usize) -> Fit {
+        let k = beta.len();
+        for i in 0..k {
+            for j in 0..k {
+                variance.entries[i * k + j] /= self.scale[i] * self.scale[j];
+            }
+        }
+        let coefficients = beta.iter().zip(&self.scale).map(|(b, s)| b / s).collect();
+        Fit { coefficients, variance, log_likelihood, iterations }
+    }
+
+    fn derivatives(&self, beta: &[f64]) -> Derivatives {
+        let k = beta.len();
+        let mut sum =
+            Derivatives { log_likelihood: 0.0, gradient: vec![0.0; k], information: Symmetric::zero(k) };
+        let mut squares = Squares::new(k);
+        let (mut probabilities, mut mean) = (Vec::new(), vec![0.0; k]);
+        for (window, &task) in self.offsets.windows(2).zip(&self.singles) {
+            let weight = self.weights[task];
+            if weight == 0.0 {
+                continue;
+            }
+            let rows = &self.differences[window[0] * k..window[1] * k];
+            probabilities.clear();
+            probabilities.extend(rows.chunks_exact(k).map(|d| dot(d, beta)));
+            let highest = probabilities.iter().copied().fold(0.0, f64::max);
+            let mut total = (-highest).exp();
+            for p in &mut probabilities {
+                *p = (*p - highest).exp();
+                total += *p;
+            }
+            sum.log_likelihood -= weight * (highest + total.ln());
+            mean.fill(0.0);
+            for (d, p) in rows.chunks_exact(k).zip(&mut probabilities) {
+                *p /= total;
+                mean.iter_mut().zip(d).for_each(|(m, x)| *m += *p * x);
+            }
+            sum.gradient.iter_mut().zip(&mean).for_each(|(g, m)| *g -= weight * m);
+            for (d, p) in rows.chunks_exact(k).zip(&probabilities) {
+                squares.add((weight * p).sqrt(), d.iter().zip(&mean).map(|(x, m)| x - m));
+            }
+            squares.add((weight * (-highest).exp() / total).sqrt(), mean.iter().copied());
+        }
+        squares.finish(&mut sum.information);
+        for set in &self.sets {
+            set.add_to(&mut sum, self.weights[set.task], beta);
+        }
+        sum.information.mirror();
+        sum
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Sums `z zᵀ` over rows, four at a time: each entry of the matrix is then read and written once for four.
+struct Squares {
+    k: usize,
+    rows: Vec<f64>,
+    filled: usize,
+    sums: Vec<f64>,
+}
+
+impl Squares {
+    fn new(k: usize) -> Self {
+        Squares { k, rows: vec![0.0; 4 * k], filled: 0, sums: vec![0.0; k * k] }
+    }
+
+    fn add(&mut self, root: f64, row: impl Iterator<Item = f64>) {
+        let at = self.filled * self.k;
+        self.rows[at..at + self.k].iter_mut().zip(row).for_each(|(z, x)| *z = root * x);
+        self.filled += 1;
+        if self.filled == 4 {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let k = self.k;
+        let (a, rest) = self.rows.split_at(k);
+        let (b, rest) = rest.split_at(k);
+        let (c, d) = rest.split_at(k);
+        for i in 0..k {
+            let (ai, bi, ci, di) = (a[i], b[i], c[i], d[i]);
+            let row = &mut self.sums[i * k + i..(i + 1) * k];
+            let tails = a[i..].iter().zip(&b[i..]).zip(c[i..].iter().zip(&d[i..]));
+            for (sum, ((a, b), (c, d))) in row.iter_mut().zip(tails) {
+                *sum += (ai * a + bi * b) + (ci * c + di * d);
+            }
+        }
+        self.filled = 0;
+    }
+
+    fn finish(mut self, into: &mut Symmetric) {
+        self.rows[self.filled * self.k..].fill(0.0);
+        self.flush();
+        into.entries.iter_mut().zip(&self.sums).for_each(|(m, s)| *m += s);
+    }
+}
+
+impl MatchedSet {
+    fn new(data: &ChoiceData, task: usize, cases: usize) -> Self {
+        let range = data.offsets[task]..data.offsets[task + 1];
+        let k = data.columns.len();
+        let mut mean = vec![0.0; k];
+        for row in range.clone() {
+            mean.iter_mut().zip(data.row(row)).for_each(|(m, x)| *m += x / range.len() as f64);
+        }
+        let chosen = range.clone().filter(|&r| data.chosen[r]);
+        let others = range.clone().filter(|&r| !data.chosen[r]);
+        let rows =
+            chosen.chain(others).flat_map(|r| data.row(r).iter().zip(&mean).map(|(x, m)| x - m)).collect();
+        MatchedSet { task, cases, rows }
+    }
+
+    /// Logarithm of the number of ways to choose the cases.
+    fn log_ways(&self, k: usize) -> f64 {
+        let n = self.rows.len() / k;
+        (0..self.cases).map(|i| ((n - i) as f64 / (i + 1) as f64).ln()).sum()
+    }
+
+    /// Adds the exact conditional likelihood: the weight of the chosen set over the
+    /// sum of weights of all sets of its size, by the recursion of Gail, Lubin and
+    /// Rubinstein (1981), carried on to both derivatives.
+    fn add_to(&self, sum: &mut Derivatives, weight: f64, beta: &[f64]) {
+        let (k, m) = (beta.len(), self.cases);
+        let rows: Vec<&[f64]> = self.rows.chunks_exact(k).collect();
+        let utilities: Vec<f64> = rows.iter().map(|x| dot(x, beta)).collect();
+        let highest = utilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut value = vec![0.0; m + 1];
+        let mut first = vec![0.0; (m + 1) * k];
+        let mut second = vec![0.0; (m + 1) * k * k];
+        value[0] = 1.0;
+        for (seen, (x, utility)) in rows.iter().zip(&utilities).enumerate() {
+            let e = (utility - highest).exp();
+            for size in (1..=m.min(seen + 1)).rev() {
+                let f = value[size - 1];
+                for i in 0..k {
+                    let gi = first[(size - 1) * k + i];
+                    for j in i..k {
+                        let gj = first[(size - 1) * k + j];
+                        let h = second[((size - 1) * k + i) * k + j];
+                        second[(size * k + i) * k + j] += e * (h + gi * x[j] + gj * x[i] + f * x[i] * x[j]);
+                    }
+                }
+                for i in 0..k {
+                    let g = first[(size - 1) * k + i];
+                    first[size * k + i] += e * (g + f * x[i]);
+                }
+                value[size] += e * f;
+            }
+        }
+        let total = value[m];
+        let chosen: f64 = utilities[..m].iter().map(|u| u - highest).sum();
+        sum.log_likelihood += weight * (chosen - total.ln());
+        for i in 0..k {
+            let mean = first[m * k + i] / total;
+            sum.gradient[i] += weight * (rows[..m].iter().map(|x| x[i]).sum::<f64>() - mean);
+            for j in i..k {
+                let product = second[(m * k + i) * k + j] / total;
+                sum.information.entries[i * k + j] += weight * (product - mean * first[m * k + j] / total);
+            }
+        }
+    }
+}
