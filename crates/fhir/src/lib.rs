@@ -3,4 +3,5 @@
 //!
 //! Nothing here knows a store, the network or a page.
 
+pub mod definition;
 pub mod json;

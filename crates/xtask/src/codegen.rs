@@ -228,8 +228,14 @@ fn element_types(element: &Value, path: &str, resource_types: &[String]) -> Stri
             "Reference" => {
                 let mut targets: Vec<&str> =
                     list(&of["targetProfile"]).iter().map(|p| last_segment(text(p))).collect();
+                // The packager added three targets of its own to AuditEvent.source.observer.
+                if targets.contains(&"Bot") {
+                    targets.retain(|target| *target != "Subscription");
+                }
+                // "Resource", which means any, is no concrete type either.
+                targets.retain(|target| resource_types.iter().any(|known| known == target));
                 targets.sort_unstable();
-                if targets.is_empty() || targets == ["Resource"] || targets.len() >= resource_types.len() {
+                if targets.is_empty() || targets.len() + 1 >= resource_types.len() {
                     "Reference".to_owned()
                 } else {
                     format!("Reference({})", targets.join(","))
