@@ -1,0 +1,77 @@
+//! Folds the write-ahead log back into the file, away from the writer.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tongmai_store::Result;
+
+use crate::{connect, lock};
+
+/// The log is folded back after so many rows …
+const FOLD_ROWS: u64 = 60_000;
+/// … or when rows have waited for so long.
+const FOLD_AFTER: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct Signal {
+    rows: u64,
+    stop: bool,
+}
+
+/// The thread that folds the log back.
+pub(crate) struct Checkpointer {
+    signal: Arc<(Mutex<Signal>, Condvar)>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Checkpointer {
+    pub(crate) fn start(path: &Path, vfs: Option<&str>) -> Result<Checkpointer> {
+        let connection = connect(path, vfs, false)?;
+        let signal = Arc::new((Mutex::new(Signal::default()), Condvar::new()));
+        let shared = signal.clone();
+        let thread = std::thread::Builder::new()
+            .name("checkpoint".into())
+            .spawn(move || {
+                loop {
+                    let mut state = lock(&shared.0);
+                    while state.rows == 0 && !state.stop {
+                        state = shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    }
+                    let until = Instant::now() + FOLD_AFTER;
+                    while state.rows < FOLD_ROWS && !state.stop && Instant::now() < until {
+                        let left = until.saturating_duration_since(Instant::now());
+                        state = shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+                    }
+                    if state.stop {
+                        return;
+                    }
+                    state.rows = 0;
+                    drop(state);
+                    // A failure shows again, and louder, at the next commit.
+                    let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+                }
+            })
+            .map_err(|e| tongmai_store::StoreError(format!("cannot start a thread: {e}")))?;
+        Ok(Checkpointer { signal, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// So many rows were written.
+    pub(crate) fn wrote(&self, rows: u64) {
+        let mut state = lock(&self.signal.0);
+        let before = state.rows;
+        state.rows += rows;
+        if before == 0 || (before < FOLD_ROWS && state.rows >= FOLD_ROWS) {
+            self.signal.1.notify_one();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        lock(&self.signal.0).stop = true;
+        self.signal.1.notify_one();
+        if let Some(thread) = lock(&self.thread).take() {
+            let _ = thread.join();
+        }
+    }
+}
