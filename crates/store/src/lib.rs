@@ -27,6 +27,7 @@
 
 pub mod chain;
 pub mod contract;
+pub mod dump;
 pub mod memory;
 
 use std::fmt;
@@ -49,6 +50,10 @@ pub struct RecordKey(pub u64);
 
 /// The record key of what belongs to no patient or concerns several.
 pub const REGION_RECORD: RecordKey = RecordKey(0);
+
+/// The slot under which every current version is filed with its type as value, so that a type can
+/// be listed; the engine adds this row like any other.
+pub const TYPE_SLOT: u16 = 0;
 
 /// What an event does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
