@@ -1,0 +1,228 @@
+//! Which pairs are worth comparing.
+//!
+//! Each rule makes a few keys of a record; records that share a key are
+//! candidates. Rare keys first: every rule has a budget of pairs, and its
+//! largest groups are left out when the budget is spent.
+
+use crate::population::{Population, RecordId, Role};
+use crate::text::mix;
+use rayon::prelude::*;
+
+/// What keys are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Sound of the given name and of the family name, each for itself.
+    EachSound,
+    /// Consonants of the given name and of the family name, each for itself.
+    EachSkeleton,
+    /// Both sounds in any order.
+    BothSounds,
+    /// Both consonant keys in any order.
+    BothSkeletons,
+    /// Each further word of the name.
+    EachWord,
+    /// First value of a role.
+    First(Role),
+    /// Each value of a role.
+    Each(Role),
+    /// Year of birth.
+    Year,
+    /// Month and day of birth.
+    MonthDay,
+    /// First half of the postcode.
+    Area,
+}
+
+use Part::{
+    Area, BothSkeletons, BothSounds, Each, EachSkeleton, EachSound, EachWord, First, MonthDay, Year,
+};
+
+/// The rules, the most telling first.
+const RULES: &[&[Part]] = &[
+    &[Each(Role::Identifier)],
+    &[Each(Role::Phone)],
+    &[BothSounds, First(Role::BirthDate)],
+    &[EachSound, First(Role::BirthDate)],
+    &[BothSounds],
+    &[Each(Role::Other)],
+    &[Each(Role::Address)],
+    &[BothSounds, Year],
+    &[BothSounds, First(Role::Locality)],
+    &[BothSounds, Area],
+    &[BothSkeletons],
+    &[EachSkeleton, First(Role::BirthDate)],
+    &[First(Role::BirthDate)],
+    &[First(Role::BirthDate), First(Role::Postcode)],
+    &[First(Role::BirthDate), First(Role::Locality)],
+    &[EachSkeleton, First(Role::Postcode)],
+    &[EachSkeleton, First(Role::Locality)],
+    &[EachSkeleton, MonthDay],
+    &[EachSkeleton, Year, First(Role::Sex)],
+    &[EachSound, Each(Role::Address)],
+    &[EachSound, First(Role::Mother)],
+    &[EachWord, First(Role::BirthDate)],
+    &[EachWord, First(Role::Postcode)],
+    &[EachWord, EachSound],
+    &[EachSkeleton, Each(Role::Other)],
+    &[First(Role::Postcode)],
+];
+
+/// Most keys that one rule makes of one record.
+const MOST_KEYS: usize = 12;
+
+/// Makes the keys of records.
+struct Keys<'a> {
+    people: &'a Population,
+    names: bool,
+    words: bool,
+    birth: Option<usize>,
+    postcode: Option<usize>,
+}
+
+impl<'a> Keys<'a> {
+    fn new(people: &'a Population) -> Keys<'a> {
+        Keys {
+            people,
+            names: people.slot(Role::Given).is_some(),
+            words: people.slot(Role::Others).is_some(),
+            birth: people.slot(Role::BirthDate),
+            postcode: people.slot(Role::Postcode),
+        }
+    }
+
+    /// Whether the population has what a rule needs.
+    fn serves(&self, rule: &[Part]) -> bool {
+        rule.iter().all(|part| match part {
+            EachSound | EachSkeleton | BothSounds | BothSkeletons => self.names,
+            EachWord => self.words,
+            First(role) | Each(role) => self.people.slot(*role).is_some(),
+            Year | MonthDay => self.birth.is_some(),
+            Area => self.postcode.is_some(),
+        })
+    }
+
+    /// Appends the keys of a record by a rule.
+    fn make(&self, rule: &[Part], record: RecordId, out: &mut Vec<u64>) {
+        out.clear();
+        out.push(0);
+        let mut parts = Vec::with_capacity(8);
+        for part in rule {
+            parts.clear();
+            self.part(*part, record, &mut parts);
+            let heads = std::mem::take(out);
+            for head in heads {
+                out.extend(parts.iter().take(MOST_KEYS).map(|part| mix(head, *part)));
+            }
+            out.truncate(MOST_KEYS);
+        }
+        out.sort_unstable();
+        out.dedup();
+    }
+
+    fn part(&self, part: Part, record: RecordId, out: &mut Vec<u64>) {
+        let row = self.people.row(record);
+        let pair = |table: &[u64], surnames: &[u64]| {
+            let (given, family) = (table[row[0] as usize], surnames[row[1] as usize]);
+            (row[0] > 0 && row[1] > 0).then(|| mix(given.min(family), given.max(family)))
+        };
+        let date = |slot: usize| self.people.attributes[slot].dates[row[slot] as usize];
+        match part {
+            BothSounds => out.extend(pair(&self.people.sounds, &self.people.surname_sounds)),
+            BothSkeletons => out.extend(pair(&self.people.skeletons, &self.people.skeletons)),
+            EachSound => {
+                out.extend((row[0] > 0).then(|| self.people.sounds[row[0] as usize]));
+                out.extend((row[1] > 0).then(|| self.people.surname_sounds[row[1] as usize]));
+            }
+            EachSkeleton => {
+                out.extend(row[..2].iter().filter(|value| **value > 0).map(|v| self.people.skeletons[*v as usize]));
+            }
+            EachWord => {
+                let words = self.people.word_sets[row[3] as usize].iter().copied();
+                out.extend(words.chain(row[..2].iter().copied()).filter(|v| *v > 0).map(u64::from));
+            }
+            First(role) => {
+                out.extend(self.people.slot(role).filter(|slot| row[*slot] > 0).map(|slot| u64::from(row[slot])));
+            }
+            Each(role) => {
+                for (slot, attribute) in self.people.attributes.iter().enumerate() {
+                    if attribute.role == role && row[slot] > 0 {
+                        // Addresses may have changed columns: they share one space of keys by their text.
+                        let key = match role {
+                            Role::Address => {
+                                attribute.values.get(row[slot]).iter().fold(1, |state, unit| mix(state, u64::from(*unit)))
+                            }
+                            _ => mix(slot as u64, u64::from(row[slot])),
+                        };
+                        out.push(key);
+                    }
+                }
+            }
+            Year => out.extend(self.birth.map(date).filter(|d| *d > 0).map(|d| u64::from(d / 10_000))),
+            MonthDay => out.extend(self.birth.map(date).filter(|d| *d % 10_000 > 101).map(|d| u64::from(d % 10_000))),
+            Area => {
+                if let Some(slot) = self.postcode.filter(|slot| row[*slot] > 0) {
+                    let units = self.people.attributes[slot].values.get(row[slot]);
+                    out.push(units[..units.len().div_ceil(2)].iter().fold(2, |state, unit| mix(state, u64::from(*unit))));
+                }
+            }
+        }
+    }
+}
+
+/// Candidate pairs `(smaller, larger)` in order, each once. `across` keeps
+/// only pairs of different sources. `budget` bounds the pairs of one rule.
+pub fn candidates(people: &Population, across: bool, budget: usize) -> Vec<(RecordId, RecordId)> {
+    let keys = Keys::new(people);
+    let mut pairs: Vec<u64> = Vec::new();
+    for rule in RULES.iter().filter(|rule| keys.serves(rule)) {
+        let mut entries: Vec<(u64, RecordId)> = (0..people.len() as RecordId)
+            .into_par_iter()
+            .fold_chunks(1 << 14, Vec::new, |mut entries, record| {
+                let mut made = Vec::with_capacity(MOST_KEYS);
+                keys.make(rule, record, &mut made);
+                entries.extend(made.into_iter().map(|key| (key, record)));
+                entries
+            })
+            .flatten()
+            .collect();
+        entries.par_sort_unstable();
+        collect_pairs(people, &entries, across, budget, &mut pairs);
+        pairs.par_sort_unstable();
+        pairs.dedup();
+    }
+    pairs.into_iter().map(|pair| ((pair >> 32) as RecordId, pair as RecordId)).collect()
+}
+
+/// Adds the pairs of all groups of equal keys, the smallest groups first, until the budget is spent.
+fn collect_pairs(
+    people: &Population,
+    entries: &[(u64, RecordId)],
+    across: bool,
+    budget: usize,
+    pairs: &mut Vec<u64>,
+) {
+    const BUCKETS: usize = 4096;
+    let mut cost = vec![0usize; BUCKETS];
+    for group in entries.chunk_by(|a, b| a.0 == b.0) {
+        if group.len() < BUCKETS {
+            cost[group.len()] += group.len() * (group.len() - 1) / 2;
+        }
+    }
+    let (mut spent, mut largest) = (0, 1);
+    for (size, cost) in cost.iter().enumerate().skip(2) {
+        spent += cost;
+        if spent > budget {
+            break;
+        }
+        largest = size;
+    }
+    for group in entries.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() <= largest) {
+        for (at, (_, left)) in group.iter().enumerate() {
+            for (_, right) in &group[at + 1..] {
+                if !across || people.source(*left) != people.source(*right) {
+                    pairs.push(u64::from(*left) << 32 | u64::from(*right));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! From records to pairs and clusters, without truth and without settings.
+
+use crate::candidates::candidates;
+use crate::cluster::{self, CANNOT_LINK};
+use crate::compare::{Code, Comparer, SAME, level, name, number};
+use crate::model::{Evidence, Model, Score};
+use crate::population::{Population, RecordId, Role};
+use crate::text::mix;
+use rayon::prelude::*;
+
+/// What a run may be told; the defaults serve.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Only pairs of different sources may match, and each source holds a person once.
+    pub across: bool,
+    /// Share of the automatic links that shall be true.
+    pub wanted_precision: f64,
+    /// Most candidate pairs that one rule may add.
+    pub budget: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { across: false, wanted_precision: 0.99, budget: 3_000_000 }
+    }
+}
+
+/// What becomes of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    /// Linked without asking.
+    Automatic,
+    /// A person should look.
+    Review,
+    /// Not the same person.
+    Apart,
+}
+
+impl Zone {
+    /// The word in the output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Zone::Automatic => "automatic",
+            Zone::Review => "review",
+            Zone::Apart => "apart",
+        }
+    }
+}
+
+/// A compared pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// Smaller record.
+    pub left: RecordId,
+    /// Larger record.
+    pub right: RecordId,
+    /// What the comparison found.
+    pub code: Code,
+    /// Logarithm of the odds.
+    pub score: Score,
+    /// What becomes of it.
+    pub zone: Zone,
+}
+
+/// What a run found.
+pub struct Outcome {
+    /// Pairs in the automatic and the review zone, in order of records.
+    pub pairs: Vec<Pair>,
+    /// For each record, the smallest record of its cluster.
+    pub clusters: Vec<RecordId>,
+    /// Probability from which a pair is linked without asking.
+    pub automatic: f64,
+    /// Probability from which a person should look.
+    pub review: f64,
+    /// Number of compared pairs.
+    pub compared: usize,
+    /// The learnt weights.
+    pub model: Model,
+}
+
+/// Least probability of a pair that a person should look at.
+const REVIEW: f64 = 0.05;
+/// Pairs drawn to learn how often strangers agree.
+const SAMPLE: u64 = 400_000;
+
+/// Links the records of a population.
+pub fn link(people: &Population, settings: &Settings) -> Outcome {
+    let comparer = Comparer::new(people);
+    let found = candidates(people, settings.across, settings.budget);
+    let codes: Vec<Code> = found.par_iter().map(|(left, right)| comparer.code(*left, *right)).collect();
+    let model = learn(people, settings, &comparer, &codes);
+    let mut pairs: Vec<Pair> = found
+        .into_par_iter()
+        .zip(codes)
+        .map(|((left, right), code)| {
+            let score = model.score(people, left, code);
+            Pair { left, right, code, score, zone: Zone::Apart }
+        })
+        .collect();
+    let compared = pairs.len();
+    let automatic = threshold(&pairs, settings.wanted_precision);
+    pairs.retain(|pair| pair.score.probability() >= 1e-3);
+    for pair in &mut pairs {
+        pair.zone = zone(people, pair, automatic);
+    }
+    let clusters = group(people, settings, &comparer, &model, &pairs);
+    pairs.retain(|pair| pair.zone != Zone::Apart);
+    Outcome { pairs, clusters, automatic, review: REVIEW, compared, model }
+}
+
+fn histogram(mut codes: Vec<Code>) -> Vec<(Code, u64)> {
+    codes.par_sort_unstable();
+    codes.chunk_by(|a, b| a == b).map(|group| (group[0], group.len() as u64)).collect()
+}
+
+fn learn(people: &Population, settings: &Settings, comparer: &Comparer, codes: &[Code]) -> Model {
+    let records = people.len() as u64;
+    let mut pairs = records * records.saturating_sub(1) / 2;
+    if settings.across {
+        let mut sizes = [0u64; 256];
+        (0..people.len() as RecordId).for_each(|record| sizes[people.source(record) as usize] += 1);
+        pairs -= sizes.iter().map(|size| size * size.saturating_sub(1) / 2).sum::<u64>();
+    }
+    let may_match =
+        |left: RecordId, right: RecordId| left != right && (!settings.across || people.source(left) != people.source(right));
+    let sample: Vec<Code> = if records * records / 2 <= 2 * SAMPLE {
+        (0..records as RecordId)
+            .into_par_iter()
+            .flat_map_iter(|left| (left + 1..records as RecordId).map(move |right| (left, right)))
+            .filter(|(left, right)| may_match(*left, *right))
+            .map(|(left, right)| comparer.code(left, right))
+            .collect()
+    } else {
+        (0..SAMPLE)
+            .into_par_iter()
+            .map(|draw| ((mix(draw, 11) % records) as RecordId, (mix(draw, 29) % records) as RecordId))
+            .filter(|(left, right)| may_match(*left, *right))
+            .map(|(left, right)| comparer.code(left, right))
+            .collect()
+    };
+    let candidates = histogram(codes.to_vec());
+    let evidence = Evidence { candidates: &candidates, sample: &histogram(sample), pairs: pairs.max(1) as f64 };
+    Model::learn(people, &evidence)
+}
+
+/// The least probability from which the links are expected to hold the wanted precision.
+fn threshold(pairs: &[Pair], wanted: f64) -> f64 {
+    let mut probabilities: Vec<f64> = pairs.iter().map(|pair| pair.score.probability()).filter(|p| *p > 0.01).collect();
+    probabilities.sort_unstable_by(|a, b| b.total_cmp(a));
+    let (mut sum, mut least) = (0.0, 1.0f64);
+    for (place, probability) in probabilities.iter().enumerate() {
+        sum += probability;
+        if sum / (place + 1) as f64 >= wanted {
+            least = *probability;
+        }
+    }
+    least.clamp(0.5, 0.999_999)
+}
+
+/// Deterministic rules before the score.
+fn zone(people: &Population, pair: &Pair, automatic: f64) -> Zone {
+    let probability = pair.score.probability();
+    if probability < REVIEW {
+        return Zone::Apart;
+    }
+    if probability < automatic || cannot_link(people, pair.code) {
+        return Zone::Review;
+    }
+    Zone::Automatic
+}
+
+/// Two confirmed numbers that differ and none that is equal; or an equal
+/// number whose holder has another given name and birth date: a relative's card.
+fn cannot_link(people: &Population, code: Code) -> bool {
+    let (mut differ, mut equal, mut lent) = (false, false, false);
+    let (mut given, mut birth) = (0, 0);
+    for (slot, attribute) in people.attributes.iter().enumerate() {
+        let level = level(code, slot);
+        match attribute.role {
+            Role::Identifier => {
+                differ |= level == number::VALID_BUT_DIFFERENT;
+                equal |= level == SAME;
+                lent |= level == number::SAME_BUT_CONTRADICTS;
+            }
+            Role::Given => given = level,
+            Role::BirthDate => birth = level,
+            _ => {}
+        }
+    }
+    (differ && !equal) || (lent && given >= name::LIKE && birth > 4)
+}
+
+fn group(
+    people: &Population,
+    settings: &Settings,
+    comparer: &Comparer,
+    model: &Model,
+    pairs: &[Pair],
+) -> Vec<RecordId> {
+    let evidence = |left: RecordId, right: RecordId, code: Code, score: Score| {
+        if (settings.across && people.source(left) == people.source(right)) || cannot_link(people, code) {
+            CANNOT_LINK
+        } else {
+            score.log_odds.clamp(-6.0, 12.0)
+        }
+    };
+    let links: Vec<cluster::Link> = pairs
+        .iter()
+        .map(|pair| cluster::Link {
+            left: pair.left,
+            right: pair.right,
+            evidence: evidence(pair.left, pair.right, pair.code, pair.score),
+        })
+        .collect();
+    let absent = |left, right| {
+        let code = comparer.code(left, right);
+        evidence(left, right, code, model.score(people, left, code))
+    };
+    cluster::average_link(people.len(), &links, 0.0, &absent)
+}
