@@ -1,13 +1,12 @@
 //! Reads of one consistent state.
 
 use std::cell::Cell;
-use std::fmt::Write;
 use std::ops::Bound;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use tongmai_store::{
     Current, Event, EventKind, NumberCursor, NumberHit, NumberRange, Order, RecordHit, RecordKey, RecordRow,
-    ResourceKey, Result, Seq, Snapshot, StoreError, TYPE_SLOT, TextHit, TextRange,
+    ResourceKey, Result, Seq, Snapshot, StoreError, TYPE_SLOT, TextHit, TextRange, dump,
 };
 
 use crate::schema::error;
@@ -613,42 +612,29 @@ impl Snapshot for SqliteSnapshot<'_> {
     }
 
     fn dump_indexes(&mut self, line: &mut dyn FnMut(&str)) -> Result<()> {
-        let mut text = String::new();
-        let mut statement = self
-            .statement("SELECT slot, value, seq, extra, record_key, label FROM search ORDER BY 1, 2, 3, 4")?;
-        let mut rows = statement.query([]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            text.clear();
-            text.push('n');
-            for column in 0..6 {
-                let _ = write!(text, " {}", row.get::<_, i64>(column).map_err(failed)?);
-            }
-            line(&text);
-        }
         let mut statement = self.statement(
-            "SELECT slot, seq, record_key, label, text FROM search_text ORDER BY slot, text, seq",
+            "SELECT value, seq, extra, record_key, label, slot FROM search ORDER BY slot, value, seq, extra",
         )?;
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            text.clear();
-            text.push('t');
-            for column in 0..4 {
-                let _ = write!(text, " {}", row.get::<_, i64>(column).map_err(failed)?);
-            }
-            let _ = write!(text, " {}", row.get::<_, String>(4).map_err(failed)?);
-            line(&text);
+            let slot = row.get(5).map_err(failed)?;
+            line(&dump::number(slot, &number_hit(row).map_err(failed)?));
         }
         let mut statement = self.statement(
-            "SELECT record_key, type, code, date, seq, label FROM record ORDER BY 1, 2, 3, 4, 5",
+            "SELECT text, seq, record_key, label, slot FROM search_text ORDER BY slot, text, seq",
         )?;
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            text.clear();
-            text.push('r');
-            for column in 0..6 {
-                let _ = write!(text, " {}", row.get::<_, i64>(column).map_err(failed)?);
-            }
-            line(&text);
+            let slot = row.get(4).map_err(failed)?;
+            line(&dump::text(slot, &text_hit(row).map_err(failed)?));
+        }
+        let mut statement = self.statement(
+            "SELECT record_key, type, code, date, label, seq FROM record \
+             ORDER BY record_key, type, code, date, seq",
+        )?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            line(&dump::record(&record_hit(row).map_err(failed)?));
         }
         Ok(())
     }
