@@ -3,5 +3,9 @@
 //!
 //! Nothing here knows a store, the network or a page.
 
+pub mod compartment;
 pub mod definition;
+pub mod format;
 pub mod json;
+pub mod reference;
+pub mod search;
