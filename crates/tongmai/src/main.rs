@@ -17,11 +17,19 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// One person, one record: find and link the records of a person.
+    Identity(command::identity::Arguments),
+    /// Participation: opinion groups, preferences, health states, matching.
+    Engage(command::engage::Arguments),
+}
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    let result: anyhow::Result<()> = match arguments.command {};
+    let result: anyhow::Result<()> = match arguments.command {
+        Command::Identity(arguments) => command::identity::run(&arguments),
+        Command::Engage(arguments) => command::engage::run(&arguments),
+    };
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
