@@ -1,1 +1,19 @@
 //! Diagnosis-related groups: rule packs, grouping, explanation and payment. Pure.
+//!
+//! - [`pack`]: a rule pack as data; [`import`]: readers of published rules into packs.
+//! - [`expression`], [`condition`]: the rule algebra and its tests.
+//! - [`case`], [`grouper`]: a discharge, and a compiled pack that groups it.
+//!
+//! Knows nothing of files, FHIR, stores or the clock.
+
+pub mod case;
+pub mod codes;
+pub mod condition;
+pub mod expression;
+pub mod grouper;
+pub mod import;
+pub mod pack;
+
+pub use case::Case;
+pub use grouper::{Grouper, Outcome, Reason, Scratch, Status};
+pub use pack::Pack;

@@ -1,0 +1,4 @@
+//! Readers of published rule collections into packs.
+
+pub mod opendrg;
+pub mod python;

@@ -1,0 +1,81 @@
+//! The generated reference cases of five packs: every case gets the expected group.
+
+use std::path::Path;
+use tongmai_drg::import::opendrg::{self, Tables};
+use tongmai_drg::{Case, Grouper, Pack};
+use tongmai_testkit::{data, read_text};
+
+fn text(folder: &Path, name: &str) -> String {
+    ["", ".zst", ".gz"]
+        .iter()
+        .map(|end| folder.join(format!("{name}.dat{end}")))
+        .find(|path| path.exists())
+        .map_or_else(String::new, |path| read_text(&path))
+}
+
+pub fn pack(id: &str) -> Option<(Pack, Vec<tongmai_base::Finding>)> {
+    let json = read_text(&data(&format!("drg/packs/{id}.json.zst"))?);
+    let tables = data(&format!("drg/pack_tables/{id}"))?;
+    let icd = data("drg/pack_tables/_ICD")?;
+    let [mcc, cc, cce, valid, drg] = ["MCC", "CC", "CCE", "SS_VALID", "DRG"].map(|n| text(&tables, n));
+    let [zd_info, ss_info, zd_map, ss_map] = ["ZD_INFO", "SS_INFO", "ZD_MAP", "SS_MAP"].map(|n| text(&icd, n));
+    let tables = Tables {
+        mcc: &mcc,
+        cc: &cc,
+        cce: &cce,
+        ss_valid: &valid,
+        drg: &drg,
+        zd_info: &zd_info,
+        ss_info: &ss_info,
+        zd_map: &zd_map,
+        ss_map: &ss_map,
+    };
+    Some(opendrg::read(&json, &tables, None).expect("the pack is readable"))
+}
+
+fn check(id: &str) {
+    let Some((pack, findings)) = pack(id) else { return };
+    assert!(findings.iter().all(|f| f.severity < tongmai_base::Severity::Error), "{id}: {findings:#?}");
+    let Some(path) = data(&format!("drg/cases/{id}.jsonl.zst")) else { return };
+    let files = pack.files();
+    let read = Pack::read(&mut |name| files.get(name).cloned()).expect("what was written is read");
+    assert_eq!(read.mdcs, pack.mdcs, "{id}");
+    let grouper = Grouper::new(&read);
+    let mut scratch = grouper.scratch();
+    let cases = read_text(&path);
+    let mut wrong = Vec::new();
+    for line in cases.lines() {
+        let expected: serde_json::Value = serde_json::from_str(line).unwrap();
+        let case = Case::from_json(line).unwrap();
+        let outcome = grouper.group(&case, &mut scratch);
+        if grouper.drg(&outcome) != expected["expect"] {
+            wrong.push(format!("{} instead of {}: {line}", grouper.drg(&outcome), expected["expect"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{id}: {} wrong, e.g. {}", wrong.len(), wrong[0]);
+}
+
+#[test]
+fn chs_drg_10() {
+    check("chs_drg_10");
+}
+
+#[test]
+fn chs_drg_11() {
+    check("chs_drg_11");
+}
+
+#[test]
+fn beijing_2022() {
+    check("beijing_2022");
+}
+
+#[test]
+fn changzhou_2022() {
+    check("changzhou_2022");
+}
+
+#[test]
+fn chongqing_2022() {
+    check("chongqing_2022");
+}
