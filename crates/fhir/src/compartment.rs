@@ -84,7 +84,8 @@ fn table() -> &'static HashMap<(Compartment, ResourceTypeId), Vec<&'static str>>
 /// them first.
 pub fn patient_references<'v>(resource: &'v Json<'_>, resource_type: ResourceTypeId) -> Vec<Reference<'v>> {
     let mut found: Vec<Reference<'v>> = Vec::new();
-    let (Some(tree), Some(patient)) = (patient_tree(resource_type), definition::resource_type_id("Patient")) else {
+    let (Some(tree), Some(patient)) = (patient_tree(resource_type), definition::resource_type_id("Patient"))
+    else {
         return found;
     };
     tree.run(resource, &mut |_, value| {
@@ -101,7 +102,8 @@ pub fn patient_references<'v>(resource: &'v Json<'_>, resource_type: ResourceTyp
 
 fn patient_tree(resource_type: ResourceTypeId) -> Option<&'static search::Tree> {
     static TREES: OnceLock<Vec<OnceLock<search::Tree>>> = OnceLock::new();
-    let trees = TREES.get_or_init(|| (0..definition::resource_types().len()).map(|_| OnceLock::new()).collect());
+    let trees =
+        TREES.get_or_init(|| (0..definition::resource_types().len()).map(|_| OnceLock::new()).collect());
     let slot = trees.get(usize::from(resource_type))?;
     Some(slot.get_or_init(|| {
         search::Tree::compile(resource_type, parameters(Compartment::Patient, resource_type))
@@ -133,11 +135,23 @@ mod tests {
             let raw: Vec<&str> = patient_references(&resource, of_type).iter().map(|r| r.raw).collect();
             assert_eq!(raw, expected, "{text}");
         };
-        check("Observation", r#"{"subject":{"reference":"Patient/1"},"performer":[{"reference":"Patient/1"},{"reference":"Practitioner/2"}]}"#, &["Patient/1"]);
+        check(
+            "Observation",
+            r#"{"subject":{"reference":"Patient/1"},"performer":[{"reference":"Patient/1"},{"reference":"Practitioner/2"}]}"#,
+            &["Patient/1"],
+        );
         check("Observation", r#"{"subject":{"reference":"Group/1"}}"#, &[]);
-        check("Group", r#"{"member":[{"entity":{"reference":"Patient/1"}},{"entity":{"reference":"http://a.org/Patient/2"}}]}"#, &["Patient/1", "http://a.org/Patient/2"]);
+        check(
+            "Group",
+            r#"{"member":[{"entity":{"reference":"Patient/1"}},{"entity":{"reference":"http://a.org/Patient/2"}}]}"#,
+            &["Patient/1", "http://a.org/Patient/2"],
+        );
         check("Patient", r#"{"id":"1","link":[{"other":{"reference":"Patient/2"}}]}"#, &["Patient/2"]);
-        check("Observation", r#"{"subject":{"reference":"urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"}}"#, &[]);
+        check(
+            "Observation",
+            r#"{"subject":{"reference":"urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"}}"#,
+            &[],
+        );
         check("Organization", r#"{"id":"1"}"#, &[]);
     }
 }

@@ -306,8 +306,13 @@ mod tests {
         assert_eq!(resource_types().len(), 146);
         assert!(resource_types().is_sorted());
         // These numbers are in stores: a change here loses data.
-        for (name, id) in [("Account", 0), ("Encounter", 43), ("Observation", 95), ("Patient", 102), ("VisionPrescription", 145)]
-        {
+        for (name, id) in [
+            ("Account", 0),
+            ("Encounter", 43),
+            ("Observation", 95),
+            ("Patient", 102),
+            ("VisionPrescription", 145),
+        ] {
             assert_eq!(resource_type_id(name), Some(id), "{name}");
             assert_eq!(resource_type_name(id), Some(name));
         }
@@ -336,8 +341,12 @@ mod tests {
     #[test]
     fn what_is_inherited_comes_first() {
         let names: Vec<_> = group_at("Patient").expect("type").elements.iter().map(|e| e.name).collect();
-        assert_eq!(names[..9].join(" "), "id meta implicitRules language text contained extension modifierExtension identifier");
-        let names: Vec<_> = group_at("Patient.contact").expect("group").elements.iter().map(|e| e.name).collect();
+        assert_eq!(
+            names[..9].join(" "),
+            "id meta implicitRules language text contained extension modifierExtension identifier"
+        );
+        let names: Vec<_> =
+            group_at("Patient.contact").expect("group").elements.iter().map(|e| e.name).collect();
         assert_eq!(names[..4].join(" "), "id extension modifierExtension relationship");
         assert!(is_a("Age", "Quantity") && is_a("Patient", "Resource") && !is_a("Patient", "Quantity"));
     }

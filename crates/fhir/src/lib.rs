@@ -7,5 +7,9 @@ pub mod compartment;
 pub mod definition;
 pub mod format;
 pub mod json;
+pub mod place;
 pub mod reference;
 pub mod search;
+pub mod validate;
+
+pub use validate::validate;

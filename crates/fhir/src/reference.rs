@@ -1,54 +1,9 @@
 //! Every reference within a resource, wherever it stands.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use crate::json::Json;
-
-/// Where a value stands; shown as `Patient.contact[0].organization`.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'p> {
-    parent: Option<&'p Place<'p>>,
-    step: PlaceStep<'p>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum PlaceStep<'p> {
-    Name(&'p str),
-    Index(usize),
-}
-
-impl<'p> Place<'p> {
-    /// The place of a whole resource.
-    pub fn root(name: &'p str) -> Place<'p> {
-        Place { parent: None, step: PlaceStep::Name(name) }
-    }
-
-    /// A property of the object here.
-    pub fn property<'q>(&'q self, name: &'q str) -> Place<'q> {
-        Place { parent: Some(self), step: PlaceStep::Name(name) }
-    }
-
-    /// An item of the array here.
-    pub fn item(&self, index: usize) -> Place<'_> {
-        Place { parent: Some(self), step: PlaceStep::Index(index) }
-    }
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(parent) = self.parent {
-            parent.fmt(f)?;
-            if matches!(self.step, PlaceStep::Name(_)) {
-                f.write_str(".")?;
-            }
-        }
-        match self.step {
-            PlaceStep::Name(name) => f.write_str(name),
-            PlaceStep::Index(index) => write!(f, "[{index}]"),
-        }
-    }
-}
+use crate::place::Place;
 
 /// Gives every `Reference.reference` of a resource to `visit`, those of contained resources
 /// and of resources in a Bundle included, with the place of the Reference.
@@ -61,7 +16,9 @@ fn walk(value: &Json<'_>, place: &Place<'_>, visit: &mut dyn FnMut(&Place<'_>, &
         Json::Object(properties) => {
             for (name, value) in properties {
                 match value {
-                    Json::String(text) if name == "reference" && is_reference(value, properties) => visit(place, text),
+                    Json::String(text) if name == "reference" && is_reference(value, properties) => {
+                        visit(place, text)
+                    }
                     Json::Object(_) | Json::Array(_) => walk(value, &place.property(name), visit),
                     _ => {}
                 }
@@ -82,7 +39,9 @@ fn walk(value: &Json<'_>, place: &Place<'_>, visit: &mut dyn FnMut(&Place<'_>, &
 pub fn for_each_reference_mut<'a>(resource: &mut Json<'a>, change: &mut dyn FnMut(&mut Cow<'a, str>)) {
     match resource {
         Json::Object(properties) => {
-            let at = properties.iter().position(|(name, value)| name == "reference" && is_reference(value, properties));
+            let at = properties
+                .iter()
+                .position(|(name, value)| name == "reference" && is_reference(value, properties));
             if let Some((_, Json::String(text))) = at.map(|at| &mut properties[at]) {
                 change(text);
             }
@@ -100,8 +59,10 @@ pub fn for_each_reference_mut<'a>(resource: &mut Json<'a>, change: &mut dyn FnMu
 /// Whether the string `reference` of an object makes it a Reference. Three other elements of R4
 /// have that name and hold a `uri`; each stands beside properties that no Reference has.
 fn is_reference(value: &Json<'_>, properties: &[(Cow<'_, str>, Json<'_>)]) -> bool {
-    const OF_A_REFERENCE: &[&str] = &["reference", "_reference", "type", "_type", "identifier", "display", "_display", "id", "extension"];
-    matches!(value, Json::String(_)) && properties.iter().all(|(name, _)| OF_A_REFERENCE.contains(&name.as_ref()))
+    const OF_A_REFERENCE: &[&str] =
+        &["reference", "_reference", "type", "_type", "identifier", "display", "_display", "id", "extension"];
+    matches!(value, Json::String(_))
+        && properties.iter().all(|(name, _)| OF_A_REFERENCE.contains(&name.as_ref()))
 }
 
 #[cfg(test)]
@@ -119,7 +80,11 @@ mod tests {
         for_each_reference(&resource, &mut |place, text| found.push(format!("{place} {text}")));
         assert_eq!(
             found,
-            ["CarePlan.contained[0].subject Patient/2", "CarePlan.subject Patient/1", "CarePlan.activity[0].reference Task/1"]
+            [
+                "CarePlan.contained[0].subject Patient/2",
+                "CarePlan.subject Patient/1",
+                "CarePlan.activity[0].reference Task/1"
+            ]
         );
     }
 

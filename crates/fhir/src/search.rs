@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 use crate::definition::{self, ResourceTypeId};
 
 mod convert;
-mod expression;
 pub mod date;
+mod expression;
 mod paths;
 pub mod query;
 mod text;
@@ -149,7 +149,9 @@ pub fn common_parameter(code: &str) -> Option<&'static SearchParameter> {
 /// All parameters of a resource type, the common ones first.
 pub fn parameters(resource_type: ResourceTypeId) -> impl Iterator<Item = &'static SearchParameter> {
     let name = definition::resource_type_name(resource_type).unwrap_or("");
-    parameters_of("Resource").chain(parameters_of("DomainResource").filter(move |p| p.is_for(name))).chain(parameters_of(name))
+    parameters_of("Resource")
+        .chain(parameters_of("DomainResource").filter(move |p| p.is_for(name)))
+        .chain(parameters_of(name))
 }
 
 fn parameters_of(base: &'static str) -> impl Iterator<Item = &'static SearchParameter> {
@@ -161,7 +163,9 @@ fn by_code() -> &'static HashMap<(ResourceTypeId, &'static str), ParameterId> {
     MAP.get_or_init(|| {
         let mut map = HashMap::new();
         for resource_type in 0..definition::resource_types().len() as ResourceTypeId {
-            map.extend(parameters(resource_type).map(|parameter| ((resource_type, parameter.code), parameter.id)));
+            map.extend(
+                parameters(resource_type).map(|parameter| ((resource_type, parameter.code), parameter.id)),
+            );
         }
         map
     })

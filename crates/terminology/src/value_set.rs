@@ -174,7 +174,10 @@ mod tests {
         assert_eq!(in_value_set(gender, system, "female"), Some(true));
         assert_eq!(in_value_set(&format!("{gender}|4.0.1"), system, "woman"), Some(false));
         assert_eq!(in_value_set(gender, "urn:other", "female"), Some(false));
-        assert_eq!(in_value_set("http://hl7.org/fhir/ValueSet/ucum-units", "http://unitsofmeasure.org", "mg"), None);
+        assert_eq!(
+            in_value_set("http://hl7.org/fhir/ValueSet/ucum-units", "http://unitsofmeasure.org", "mg"),
+            None
+        );
         assert_eq!(in_value_set("urn:no-such-set", system, "female"), None);
         let set = value_set(gender).expect("shipped");
         assert_eq!(set.system_of("female"), Some(system));

@@ -97,7 +97,8 @@ fn resource_types(terminology: &[Value]) -> Result<Vec<String>> {
         .iter()
         .find(|r| r["url"] == "http://hl7.org/fhir/resource-types")
         .context("code system resource-types not found")?;
-    let mut names: Vec<String> = list(&system["concept"]).iter().map(|c| text(&c["code"]).to_owned()).collect();
+    let mut names: Vec<String> =
+        list(&system["concept"]).iter().map(|c| text(&c["code"]).to_owned()).collect();
     names.retain(|name| name != "Resource" && name != "DomainResource");
     names.sort();
     Ok(names)
@@ -288,8 +289,11 @@ fn search_table(parameters: &[Value], resource_types: &[String]) -> Result<Strin
     for parameter in parameters {
         let url = text(&parameter["url"]);
         let short = url.strip_prefix(PARAMETER_PREFIX).with_context(|| format!("unexpected url {url}"))?;
-        let mut targets: Vec<&str> =
-            list(&parameter["target"]).iter().map(text).filter(|t| resource_types.iter().any(|r| r == t)).collect();
+        let mut targets: Vec<&str> = list(&parameter["target"])
+            .iter()
+            .map(text)
+            .filter(|t| resource_types.iter().any(|r| r == t))
+            .collect();
         targets.sort_unstable();
         let targets =
             if targets.len() + 1 >= resource_types.len() { "*".to_owned() } else { targets.join(" ") };

@@ -5,7 +5,10 @@
 
 use std::collections::HashMap;
 
-use super::{Binding, Element, ElementType, Group, GroupId, Model, Primitive, Property, ResourceTypeId, Shape, Strength};
+use super::{
+    Binding, Element, ElementType, Group, GroupId, Model, Primitive, Property, ResourceTypeId, Shape,
+    Strength,
+};
 
 static TABLE: &str = include_str!("../../tables/types.txt");
 
@@ -31,7 +34,8 @@ pub(super) fn read() -> Model {
     let mut resource_types: Vec<&'static str> =
         drafts.iter().filter(|draft| draft.kind == b'r').map(|draft| draft.path).collect();
     resource_types.sort_unstable();
-    let open_line = drafts[usize::from(groups["Extension"])].lines.iter().find(|line| line.starts_with("value[x]"));
+    let open_line =
+        drafts[usize::from(groups["Extension"])].lines.iter().find(|line| line.starts_with("value[x]"));
     let open_types = open_line.expect("Extension has a value").split(' ').skip(3).collect();
     let names = Names { groups, resource_types, open_types };
 

@@ -3,9 +3,9 @@
 
 use tongmai_terminology::ValueSet;
 
+use super::Kind;
 use super::date;
 use super::value::{IdentifierType, Reference, SearchValue, Token};
-use super::Kind;
 use crate::definition;
 use crate::json::Json;
 
@@ -179,7 +179,9 @@ fn identifier<'v>(value: &'v Json<'_>, emit: &mut dyn FnMut(SearchValue<'v>)) {
     let codings = of_type.map_or(&[][..], |of_type| of_type.items("coding"));
     let types = codings
         .iter()
-        .filter_map(|coding| Some(IdentifierType { system: coding.text("system"), code: coding.text("code")? }))
+        .filter_map(|coding| {
+            Some(IdentifierType { system: coding.text("system"), code: coding.text("code")? })
+        })
         .collect();
     let text = of_type.and_then(|of_type| of_type.text("text"));
     emit(SearchValue::Token(Token { system, code, text, types }));

@@ -138,10 +138,14 @@ mod tests {
 
     #[test]
     fn steps_are_read() {
-        let read = |text| parse(text).map(|paths| paths.into_iter().map(|p| (p.root, p.steps)).collect::<Vec<_>>());
+        let read =
+            |text| parse(text).map(|paths| paths.into_iter().map(|p| (p.root, p.steps)).collect::<Vec<_>>());
         assert_eq!(
             read("(Observation.value as CodeableConcept).text"),
-            Some(vec![("Observation", vec![Step::Field("value"), Step::As("CodeableConcept"), Step::Field("text")])])
+            Some(vec![(
+                "Observation",
+                vec![Step::Field("value"), Step::As("CodeableConcept"), Step::Field("text")]
+            )])
         );
         assert_eq!(
             read("A.b.where(system='x.y').c | A.d.where(resolve() is Patient)"),

@@ -20,7 +20,10 @@ const COMPOSITES_OF_AN_ITEM: usize = 256;
 /// The values of all search parameters in a resource. The type is given and not read from
 /// `resourceType`; contained resources are not looked into. References into the resource
 /// itself (`#…`) are given too: see [`super::Reference::is_contained`].
-pub fn extract<'v>(resource: &'v Json<'_>, resource_type: ResourceTypeId) -> Vec<(ParameterId, SearchValue<'v>)> {
+pub fn extract<'v>(
+    resource: &'v Json<'_>,
+    resource_type: ResourceTypeId,
+) -> Vec<(ParameterId, SearchValue<'v>)> {
     let mut values = Vec::with_capacity(24);
     extract_each(resource, resource_type, &mut |parameter, value| values.push((parameter, value)));
     values
@@ -40,7 +43,8 @@ pub fn extract_each<'v>(
 
 fn tree(resource_type: ResourceTypeId) -> Option<&'static Tree> {
     static TREES: OnceLock<Vec<OnceLock<Tree>>> = OnceLock::new();
-    let trees = TREES.get_or_init(|| (0..definition::resource_types().len()).map(|_| OnceLock::new()).collect());
+    let trees =
+        TREES.get_or_init(|| (0..definition::resource_types().len()).map(|_| OnceLock::new()).collect());
     let slot = trees.get(usize::from(resource_type))?;
     Some(slot.get_or_init(|| {
         Tree::compile(resource_type, super::parameters(resource_type).filter(|p| p.is_indexed()))
@@ -166,10 +170,13 @@ impl Tree {
                     if path.steps.get(at + 1) == Some(&Step::NotFalse) {
                         let properties = cursors.iter().filter_map(|cursor| cursor.of.group());
                         let properties = properties.flat_map(|group| properties_of(group, name)).collect();
-                        self.nodes[usize::from(start.node)].emits.push(Emit { parameter: id, how: How::NotFalse(properties) });
+                        self.nodes[usize::from(start.node)]
+                            .emits
+                            .push(Emit { parameter: id, how: How::NotFalse(properties) });
                         return;
                     }
-                    cursors = cursors.iter().flat_map(|cursor| self.field(*cursor, name, wanted, first)).collect();
+                    cursors =
+                        cursors.iter().flat_map(|cursor| self.field(*cursor, name, wanted, first)).collect();
                 }
                 Step::Where(field, value) => {
                     for cursor in &mut cursors {
@@ -201,7 +208,9 @@ impl Tree {
     /// Goes into an element: one cursor for each type that it may have.
     fn field(&mut self, from: Cursor, name: &str, wanted: Option<&str>, first: bool) -> Vec<Cursor> {
         let Some(group) = from.of.group() else { return Vec::new() };
-        let Some(at) = group.elements.iter().position(|element| element.name == name) else { return Vec::new() };
+        let Some(at) = group.elements.iter().position(|element| element.name == name) else {
+            return Vec::new();
+        };
         let mut cursors = Vec::new();
         for property in group.properties().iter().filter(|property| usize::from(property.element) == at) {
             let (element, of_type) = group.typed(property);
@@ -307,12 +316,15 @@ impl Tree {
         match &found.how {
             How::Value(conversion) => conversion.run(value, &mut |value| emit(found.parameter, value)),
             How::ReferenceTo(target) => {
-                if let Some(reference) = convert::reference(value).filter(|r| r.resource_type == Some(*target)) {
+                if let Some(reference) =
+                    convert::reference(value).filter(|r| r.resource_type == Some(*target))
+                {
                     emit(found.parameter, SearchValue::Reference(reference));
                 }
             }
             How::NotFalse(properties) => {
-                let is = properties.iter().any(|name| value.get(name).is_some_and(|v| *v != Json::Bool(false)));
+                let is =
+                    properties.iter().any(|name| value.get(name).is_some_and(|v| *v != Json::Bool(false)));
                 let code = Some(if is { "true" } else { "false" });
                 emit(found.parameter, SearchValue::Token(Token { code, ..Token::default() }));
             }
@@ -368,7 +380,10 @@ mod tests {
         for (id, name) in definition::resource_types().enumerate() {
             for parameter in super::super::parameters(id as ResourceTypeId).filter(|p| p.is_indexed()) {
                 let tree = Tree::compile(id as ResourceTypeId, std::iter::once(parameter));
-                let live = tree.nodes.iter().any(|node| node.emits.iter().any(|emit| emit.parameter == parameter.id));
+                let live = tree
+                    .nodes
+                    .iter()
+                    .any(|node| node.emits.iter().any(|emit| emit.parameter == parameter.id));
                 if !live {
                     dead.push(format!("{name} {} {}", parameter.url, parameter.expression));
                 }

@@ -137,9 +137,11 @@ mod tests {
         let read = |text| parse_date_query(text).map(|q| (q.prefix, Some((q.low, q.high))));
         assert_eq!(read("ge2020-01"), Ok((Prefix::GreaterOrEqual, day("2020-01"))));
         assert_eq!(read("2020"), Ok((Prefix::Equal, day("2020"))));
-        assert_eq!(read("eb2020-01-01T00:00:00 08:00"), Ok((Prefix::EndsBefore, day("2020-01-01"))).map(|(p, d)| {
-            (p, d.map(|(low, _)| (low, low + 1000)))
-        }));
+        assert_eq!(
+            read("eb2020-01-01T00:00:00 08:00"),
+            Ok((Prefix::EndsBefore, day("2020-01-01")))
+                .map(|(p, d)| { (p, d.map(|(low, _)| (low, low + 1000))) })
+        );
         for text in ["", "ge", "2020-13", "xx2020", "geé"] {
             assert!(parse_date_query(text).is_err_and(|why| why.contains("not a date")), "{text}");
         }
@@ -160,7 +162,10 @@ mod tests {
     #[test]
     fn quantities_have_number_system_and_code() {
         let read = |text| parse_quantity_query(text).map(|q| (q.number.value, q.system, q.code));
-        assert_eq!(read("5.4|http://unitsofmeasure.org|mg"), Ok((5.4, Some("http://unitsofmeasure.org"), Some("mg"))));
+        assert_eq!(
+            read("5.4|http://unitsofmeasure.org|mg"),
+            Ok((5.4, Some("http://unitsofmeasure.org"), Some("mg")))
+        );
         assert_eq!(read("5.4||mg"), Ok((5.4, Some(""), Some("mg"))));
         assert_eq!(read("5.4"), Ok((5.4, None, None)));
         assert!(read("5.4|mg").is_err());

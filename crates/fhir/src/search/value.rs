@@ -160,7 +160,10 @@ mod tests {
         check("Patient/1", "- Patient 1 - -");
         check("Patient/1/_history/2", "- Patient 1 2 -");
         check("http://example.org/fhir/Patient/1", "http://example.org/fhir Patient 1 - -");
-        check("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "- - - - urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0");
+        check(
+            "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
+            "- - - - urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
+        );
         check("#p1", "- - - - -");
         check("Patient?identifier=a|b", "- - - - Patient?identifier=a|b");
         check("Unknown/1", "- - - - Unknown/1");
@@ -172,6 +175,9 @@ mod tests {
     #[test]
     fn canonical_addresses_keep_their_version() {
         let r = Reference::parse_canonical("http://x.org/Questionnaire/q1|2.0");
-        assert_eq!((r.url, r.version, r.id), (Some("http://x.org/Questionnaire/q1"), Some("2.0"), Some("q1")));
+        assert_eq!(
+            (r.url, r.version, r.id),
+            (Some("http://x.org/Questionnaire/q1"), Some("2.0"), Some("q1"))
+        );
     }
 }
