@@ -170,7 +170,7 @@ fn member<'j, 'a>(operation: &'j Json<'a>, name: &str) -> Result<&'j Json<'a>, R
     operation.get(name).ok_or_else(|| format!("'{name}' is missing"))
 }
 
-fn position(properties: &Object<'_>, name: &str) -> Option<usize> {
+pub(crate) fn position(properties: &Object<'_>, name: &str) -> Option<usize> {
     properties.iter().position(|(key, _)| key == name)
 }
 
@@ -228,7 +228,7 @@ fn array_index(token: &str) -> Result<usize, Rule> {
 }
 
 /// Values and text bytes of a document: what copying it costs.
-fn weight(value: &Json<'_>) -> usize {
+pub(crate) fn weight(value: &Json<'_>) -> usize {
     match value {
         Json::Null | Json::Bool(_) => 1,
         Json::Number(text) | Json::String(text) => 1 + text.len(),
@@ -240,7 +240,7 @@ fn weight(value: &Json<'_>) -> usize {
 }
 
 /// Levels of values below `value`.
-fn height(value: &Json<'_>) -> usize {
+pub(crate) fn height(value: &Json<'_>) -> usize {
     match value {
         Json::Array(items) => items.iter().map(|item| 1 + height(item)).max().unwrap_or(0),
         Json::Object(properties) => properties.iter().map(|(_, value)| 1 + height(value)).max().unwrap_or(0),
