@@ -1,1 +1,23 @@
 //! Detection of outbreaks in series and point patterns. Pure.
+//!
+//! Every method takes its data and its parameters and gives back one answer a
+//! point, or the reason why there is none. Nothing here reads a file, a clock
+//! or a random device: who simulates hands in a seed.
+
+pub mod config;
+pub mod counts;
+pub mod cusum;
+pub mod detect;
+pub mod ears;
+pub mod farrington;
+pub mod glm;
+pub mod glr;
+pub mod historical;
+pub mod outbreak_p;
+pub mod regression;
+pub mod series;
+pub mod special;
+pub mod table;
+
+pub use detect::Algorithm;
+pub use series::{Point, Reason, Series};

@@ -20,15 +20,21 @@ struct Arguments {
 enum Command {
     /// One person, one record: find and link the records of a person.
     Identity(command::identity::Arguments),
+    /// Diagnosis-related groups: rule packs, grouping, explanation, payment.
+    Drg(command::drg::Arguments),
     /// Participation: opinion groups, preferences, health states, matching.
     Engage(command::engage::Arguments),
+    /// Surveillance: outbreak detection, reproduction number, nowcast, scan.
+    Surveil(command::surveil::Arguments),
 }
 
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let result: anyhow::Result<()> = match arguments.command {
         Command::Identity(arguments) => command::identity::run(&arguments),
+        Command::Drg(arguments) => command::drg::run(&arguments),
         Command::Engage(arguments) => command::engage::run(&arguments),
+        Command::Surveil(arguments) => command::surveil::run(&arguments),
     };
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
