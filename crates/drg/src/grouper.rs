@@ -139,6 +139,21 @@ impl Outcome {
     }
 }
 
+fn ungrouped(reason: Reason) -> Outcome {
+    Outcome { status: Status::Ungrouped, ..Outcome::invalid(reason) }
+}
+
+/// Which rule of the pack: [`NONE`] where the level is not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Index of the category.
+    pub mdc: u16,
+    /// Index of the ADRG entry.
+    pub adrg: u16,
+    /// Index of the group.
+    pub drg: u16,
+}
+
 pub(crate) type Compiled = Expression<Condition<u16>>;
 
 #[derive(Debug)]
@@ -332,30 +347,44 @@ impl Grouper {
             return Outcome::invalid(reason);
         }
         let (unknown, rewritten) = self.load(case, scratch);
-        let mut outcome = self.route(case, scratch);
+        let mut outcome = match self.principal(scratch) {
+            Reason::None => self.route(&mut |_, rule| rule.holds(&mut |c| self.test(c, case, scratch))),
+            reason => ungrouped(reason),
+        };
         (outcome.unknown, outcome.rewritten) = (unknown, rewritten);
         outcome
     }
 
-    fn route(&self, case: &Case<'_>, facts: &Scratch) -> Outcome {
-        let ungrouped = |reason| Outcome { status: Status::Ungrouped, ..Outcome::invalid(reason) };
-        let Some(principal) = facts.diagnoses[0] else { return ungrouped(Reason::PrincipalUnknown) };
-        if self.grey_diagnoses.is_some_and(|grey| self.diagnosis_sets.of(principal).contains(&grey)) {
-            return ungrouped(Reason::PrincipalGrey);
+    /// What is wrong with the principal diagnosis.
+    pub(crate) fn principal(&self, facts: &Scratch) -> Reason {
+        let Some(Some(principal)) = facts.diagnoses.first() else { return Reason::PrincipalUnknown };
+        let sets = self.diagnosis_sets.of(*principal);
+        if self.grey_diagnoses.is_some_and(|grey| sets.contains(&grey)) {
+            Reason::PrincipalGrey
+        } else {
+            Reason::None
         }
+    }
+
+    /// The way through the rules, `holds` answering each of them.
+    pub(crate) fn route(&self, holds: &mut impl FnMut(Place, &Compiled) -> bool) -> Outcome {
         let mut passed = false;
-        let mut test = |condition: &Condition<u16>| self.test(condition, case, facts);
         for (m, mdc) in self.mdcs.iter().enumerate() {
-            if !mdc.rule.holds(&mut test) {
+            let place = Place { mdc: m as u16, adrg: NONE, drg: NONE };
+            if !holds(place, &mdc.rule) {
                 continue;
             }
             // The pre-category stands open to every valid procedure: passing it says nothing.
             passed |= m > 0;
             for (a, adrg) in mdc.adrgs.iter().enumerate() {
-                if !adrg.rule.holds(&mut test) {
+                let place = Place { adrg: a as u16, ..place };
+                if !holds(place, &adrg.rule) {
                     continue;
                 }
-                let drg = adrg.drgs.iter().position(|drg| drg.rule.holds(&mut test));
+                let mut splits = adrg.drgs.iter().enumerate();
+                let drg = splits
+                    .find(|(d, drg)| holds(Place { drg: *d as u16, ..place }, &drg.rule))
+                    .map(|(d, _)| d);
                 let (status, reason) = match drg {
                     Some(_) => (Status::Grouped, Reason::None),
                     None if adrg.ambiguous => (Status::Ambiguous, Reason::UnrelatedProcedure),
@@ -376,7 +405,7 @@ impl Grouper {
     }
 
     /// Looks the codes up and prepares every fact that rules test.
-    fn load(&self, case: &Case<'_>, facts: &mut Scratch) -> (u8, u8) {
+    pub(crate) fn load(&self, case: &Case<'_>, facts: &mut Scratch) -> (u8, u8) {
         let (mut unknown, mut rewritten) = (0u8, 0u8);
         let mut find = |codes: &Codes, text: &str| {
             codes.find(text).or_else(|| {
@@ -612,7 +641,7 @@ pub(crate) fn numbers(case: &Case<'_>) -> [Option<i32>; FIELDS] {
 }
 
 /// Whether the case is complete and free of contradictions.
-fn check(case: &Case<'_>) -> Reason {
+pub(crate) fn check(case: &Case<'_>) -> Reason {
     if !matches!(case.sex, Number::Is(1 | 2)) {
         return Reason::Sex;
     }

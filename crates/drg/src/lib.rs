@@ -2,13 +2,15 @@
 //!
 //! - [`pack`]: a rule pack as data; [`import`]: readers of published rules into packs.
 //! - [`expression`], [`condition`]: the rule algebra and its tests.
-//! - [`case`], [`grouper`]: a discharge, and a compiled pack that groups it.
+//! - [`case`], [`grouper`]: a discharge, and a compiled pack that groups it;
+//!   [`explain`]: why it is in that group, and what would change it.
 //!
 //! Knows nothing of files, FHIR, stores or the clock.
 
 pub mod case;
 pub mod codes;
 pub mod condition;
+pub mod explain;
 pub mod expression;
 pub mod grouper;
 pub mod import;

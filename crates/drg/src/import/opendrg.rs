@@ -273,11 +273,22 @@ impl Import {
                     let made = self.adrg(step, adrg, source, names);
                     adrgs.push(made);
                 }
-                None => self.error(
-                    &format!("{code}/{step}"),
-                    "missing-adrg",
-                    "the sequence names an ADRG that the pack does not have; cases cannot enter it",
-                ),
+                None => {
+                    // A group with several ways in is listed once in a few packs, its ways being
+                    // `JA1_1`, `JA1_2`.
+                    let ways: Vec<_> = ways_of(step, source).collect();
+                    let path = format!("{code}/{step}");
+                    if ways.is_empty() {
+                        let message = "the sequence names an ADRG that the pack does not have";
+                        self.error(&path, "missing-adrg", message);
+                    } else {
+                        self.warning(&path, "ways-of-adrg", "stands for its numbered ways");
+                    }
+                    for (way, adrg) in ways {
+                        let made = self.adrg(way, adrg, source, names);
+                        adrgs.push(made);
+                    }
+                }
             }
         }
         if pending {
@@ -356,6 +367,12 @@ type Members = Vec<(String, String)>;
 
 fn changed(text: &str) -> Members {
     rows(text).filter(|(a, b)| a != b).map(|(a, b)| (a.to_string(), b.to_string())).collect()
+}
+
+fn ways_of<'a>(step: &'a str, source: &'a Json) -> impl Iterator<Item = (&'a str, &'a JsonAdrg)> {
+    source.adrg.iter().map(|(code, adrg)| (code.as_str(), adrg)).filter(move |(code, _)| {
+        code.strip_prefix(step).and_then(|rest| rest.strip_prefix('_')).is_some_and(|n| n.parse::<u8>().is_ok())
+    })
 }
 
 fn ambiguous(letter: char, rule: Rule) -> Adrg {
