@@ -31,13 +31,18 @@ enum Part {
     MonthDay,
     /// First half of the postcode.
     Area,
+    /// First units of each address.
+    AddressHead,
+    /// Each half of each number.
+    NumberHalf,
 }
 
 use Part::{
-    Area, BothSkeletons, BothSounds, Each, EachSkeleton, EachSound, EachWord, First, MonthDay, Year,
+    AddressHead, Area, BothSkeletons, BothSounds, Each, EachSkeleton, EachSound, EachWord, First, MonthDay,
+    NumberHalf, Year,
 };
 
-/// The rules, the most telling first.
+/// The rules for every population, the most telling first.
 const RULES: &[&[Part]] = &[
     &[Each(Role::Identifier)],
     &[Each(Role::Phone)],
@@ -49,6 +54,11 @@ const RULES: &[&[Part]] = &[
     &[BothSounds, Year],
     &[BothSounds, First(Role::Locality)],
     &[BothSounds, Area],
+];
+
+/// Further rules for populations of at most [`THOROUGH`] records, where time allows to look for
+/// records that share little.
+const THOROUGH_RULES: &[&[Part]] = &[
     &[BothSkeletons],
     &[EachSkeleton, First(Role::BirthDate)],
     &[First(Role::BirthDate)],
@@ -65,7 +75,13 @@ const RULES: &[&[Part]] = &[
     &[EachWord, EachSound],
     &[EachSkeleton, Each(Role::Other)],
     &[First(Role::Postcode)],
+    &[EachSkeleton, AddressHead],
+    &[First(Role::Locality), AddressHead],
+    &[NumberHalf],
 ];
+
+/// Most records for which the thorough rules run.
+const THOROUGH: usize = 200_000;
 
 /// Most keys that one rule makes of one record.
 const MOST_KEYS: usize = 12;
@@ -98,6 +114,8 @@ impl<'a> Keys<'a> {
             First(role) | Each(role) => self.people.slot(*role).is_some(),
             Year | MonthDay => self.birth.is_some(),
             Area => self.postcode.is_some(),
+            AddressHead => self.people.slot(Role::Address).is_some(),
+            NumberHalf => self.people.slot(Role::Identifier).is_some(),
         })
     }
 
@@ -134,23 +152,25 @@ impl<'a> Keys<'a> {
                 out.extend((row[1] > 0).then(|| self.people.surname_sounds[row[1] as usize]));
             }
             EachSkeleton => {
-                out.extend(row[..2].iter().filter(|value| **value > 0).map(|v| self.people.skeletons[*v as usize]));
+                out.extend(
+                    row[..2].iter().filter(|value| **value > 0).map(|v| self.people.skeletons[*v as usize]),
+                );
             }
             EachWord => {
                 let words = self.people.word_sets[row[3] as usize].iter().copied();
                 out.extend(words.chain(row[..2].iter().copied()).filter(|v| *v > 0).map(u64::from));
             }
             First(role) => {
-                out.extend(self.people.slot(role).filter(|slot| row[*slot] > 0).map(|slot| u64::from(row[slot])));
+                out.extend(
+                    self.people.slot(role).filter(|slot| row[*slot] > 0).map(|slot| u64::from(row[slot])),
+                );
             }
             Each(role) => {
                 for (slot, attribute) in self.people.attributes.iter().enumerate() {
                     if attribute.role == role && row[slot] > 0 {
                         // Addresses may have changed columns: they share one space of keys by their text.
                         let key = match role {
-                            Role::Address => {
-                                attribute.values.get(row[slot]).iter().fold(1, |state, unit| mix(state, u64::from(*unit)))
-                            }
+                            Role::Address => hash_units(attribute.values.get(row[slot])),
                             _ => mix(slot as u64, u64::from(row[slot])),
                         };
                         out.push(key);
@@ -158,15 +178,38 @@ impl<'a> Keys<'a> {
                 }
             }
             Year => out.extend(self.birth.map(date).filter(|d| *d > 0).map(|d| u64::from(d / 10_000))),
-            MonthDay => out.extend(self.birth.map(date).filter(|d| *d % 10_000 > 101).map(|d| u64::from(d % 10_000))),
+            MonthDay => {
+                out.extend(self.birth.map(date).filter(|d| *d % 10_000 > 101).map(|d| u64::from(d % 10_000)))
+            }
+            AddressHead => {
+                for (slot, attribute) in self.people.attributes.iter().enumerate() {
+                    if attribute.role == Role::Address && row[slot] > 0 {
+                        let units = attribute.values.get(row[slot]);
+                        out.push(hash_units(&units[..units.len().min(5)]));
+                    }
+                }
+            }
+            NumberHalf => {
+                for (slot, attribute) in self.people.attributes.iter().enumerate() {
+                    if attribute.role == Role::Identifier && row[slot] > 0 {
+                        let units = attribute.values.get(row[slot]);
+                        let (head, tail) = units.split_at(units.len() / 2);
+                        out.extend([mix(hash_units(head), slot as u64), mix(!hash_units(tail), slot as u64)]);
+                    }
+                }
+            }
             Area => {
                 if let Some(slot) = self.postcode.filter(|slot| row[*slot] > 0) {
                     let units = self.people.attributes[slot].values.get(row[slot]);
-                    out.push(units[..units.len().div_ceil(2)].iter().fold(2, |state, unit| mix(state, u64::from(*unit))));
+                    out.push(hash_units(&units[..units.len().div_ceil(2)]));
                 }
             }
         }
     }
+}
+
+fn hash_units(units: &[u16]) -> u64 {
+    units.iter().fold(1, |state, unit| mix(state, u64::from(*unit)))
 }
 
 /// Candidate pairs `(smaller, larger)` in order, each once. `across` keeps
@@ -174,7 +217,8 @@ impl<'a> Keys<'a> {
 pub fn candidates(people: &Population, across: bool, budget: usize) -> Vec<(RecordId, RecordId)> {
     let keys = Keys::new(people);
     let mut pairs: Vec<u64> = Vec::new();
-    for rule in RULES.iter().filter(|rule| keys.serves(rule)) {
+    let thorough = if people.len() <= THOROUGH { THOROUGH_RULES } else { &[] };
+    for rule in RULES.iter().chain(thorough).filter(|rule| keys.serves(rule)) {
         let mut entries: Vec<(u64, RecordId)> = (0..people.len() as RecordId)
             .into_par_iter()
             .fold_chunks(1 << 14, Vec::new, |mut entries, record| {

@@ -33,7 +33,9 @@ impl Eq for Step {}
 impl Ord for Step {
     fn cmp(&self, other: &Step) -> std::cmp::Ordering {
         // Strongest first; ties go to the smaller numbers, so that the result is the same in every run.
-        self.evidence.total_cmp(&other.evidence).then_with(|| (other.left, other.right).cmp(&(self.left, self.right)))
+        self.evidence
+            .total_cmp(&other.evidence)
+            .then_with(|| (other.left, other.right).cmp(&(self.left, self.right)))
     }
 }
 
@@ -91,7 +93,8 @@ fn agglomerate(
     absent: &dyn Fn(RecordId, RecordId) -> f64,
     group: &mut [RecordId],
 ) {
-    let known: HashMap<(u32, u32), f64> = links.iter().map(|link| ((link.left, link.right), link.evidence)).collect();
+    let known: HashMap<(u32, u32), f64> =
+        links.iter().map(|link| ((link.left, link.right), link.evidence)).collect();
     let mut records: Vec<u32> = links.iter().flat_map(|link| [link.left, link.right]).collect();
     records.sort_unstable();
     records.dedup();
@@ -120,9 +123,15 @@ fn agglomerate(
         let theirs = sums.remove(&step.right).unwrap_or_default();
         let mut ours = sums.remove(&step.left).unwrap_or_default();
         ours.remove(&step.right);
-        let neighbours: Vec<u32> =
-            ours.keys().chain(theirs.keys()).copied().filter(|n| *n != step.left && members.contains_key(n)).collect();
-        let across = |from: &[u32], to: &[u32]| from.iter().map(|a| to.iter().map(|b| pair(*a, *b)).sum::<f64>()).sum();
+        let neighbours: Vec<u32> = ours
+            .keys()
+            .chain(theirs.keys())
+            .copied()
+            .filter(|n| *n != step.left && members.contains_key(n))
+            .collect();
+        let across = |from: &[u32], to: &[u32]| {
+            from.iter().map(|a| to.iter().map(|b| pair(*a, *b)).sum::<f64>()).sum()
+        };
         let mut joined: BTreeMap<u32, f64> = BTreeMap::new();
         for neighbour in neighbours {
             if joined.contains_key(&neighbour) {

@@ -57,6 +57,17 @@ pub fn level(code: Code, slot: usize) -> u8 {
     (code >> (4 * slot) & 15) as u8
 }
 
+/// Why two records are not linked without asking, whatever their score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objection {
+    /// Two confirmed numbers that differ, and none that is equal.
+    OtherNumber,
+    /// An equal number that contradicts name and birth date: a relative's card.
+    RelativesNumber,
+    /// Nothing but shared life speaks for one person; the given names leave twins possible.
+    PerhapsTwins,
+}
+
 /// Compares the records of one population.
 pub struct Comparer<'a> {
     people: &'a Population,
@@ -101,7 +112,9 @@ impl<'a> Comparer<'a> {
         let weak = |level: u8| level == 0 || level >= name::LIKE;
         if weak(given) && weak(family) {
             let crossed = [self.name(a[0], b[1], false), self.name(a[1], b[0], false)];
-            if crossed.iter().any(|level| !weak(*level)) && crossed.iter().all(|level| *level < name::DIFFERENT) {
+            if crossed.iter().any(|level| !weak(*level))
+                && crossed.iter().all(|level| *level < name::DIFFERENT)
+            {
                 (given, family, order) = (crossed[0], crossed[1], 2);
             }
         }
@@ -176,6 +189,52 @@ impl<'a> Comparer<'a> {
         }
     }
 
+    /// What stands against linking two compared records without asking.
+    pub fn objection(&self, left: RecordId, right: RecordId, code: Code) -> Option<Objection> {
+        let (mut differ, mut equal, mut lent, mut birth) = (false, false, false, 0);
+        for (slot, attribute) in self.people.attributes.iter().enumerate() {
+            let level = level(code, slot);
+            match attribute.role {
+                Role::Identifier => {
+                    differ |= level == number::VALID_BUT_DIFFERENT;
+                    equal |= level == SAME;
+                    lent |= level == number::SAME_BUT_CONTRADICTS;
+                }
+                Role::BirthDate => birth = birth.max(level),
+                _ => {}
+            }
+        }
+        let given = if self.has_names { level(code, 0) } else { 0 };
+        if differ && !equal {
+            Some(Objection::OtherNumber)
+        } else if lent && given >= name::LIKE && birth > crate::date::Relation::YearOnly as u8 + 1 {
+            Some(Objection::RelativesNumber)
+        } else if !equal && self.given_names_open(left, right, code) {
+            Some(Objection::PerhapsTwins)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the given names leave open that the two are twins or a parent's
+    /// and a child's record: Chinese names with another or no given name, or a
+    /// newborn known by its mother. Siblings often share a character of their
+    /// given names, so a changed character is no slip of the pen.
+    pub fn given_names_open(&self, left: RecordId, right: RecordId, code: Code) -> bool {
+        if !self.has_names {
+            return false;
+        }
+        let (a, b) = (self.people.row(left), self.people.row(right));
+        let newborn = a[2] != 0 || b[2] != 0;
+        let han = |row: &[ValueId]| {
+            row[..2]
+                .iter()
+                .any(|value| self.people.names.get(*value).first().is_some_and(|unit| *unit >= 0x2E80))
+        };
+        let given = level(code, 0);
+        newborn || ((given == 0 || given >= name::PART) && han(a) && han(b))
+    }
+
     fn attribute(&self, slot: usize, a: &[ValueId], b: &[ValueId]) -> u8 {
         let attribute = &self.people.attributes[slot];
         let (x, y) = (a[slot], b[slot]);
@@ -194,7 +253,8 @@ impl<'a> Comparer<'a> {
             }
             Role::Phone => {
                 let tail = |units: &'_ [u16]| units.len() >= 7;
-                let same_tail = tail(left) && tail(right) && left[left.len() - 7..] == right[right.len() - 7..];
+                let same_tail =
+                    tail(left) && tail(right) && left[left.len() - 7..] == right[right.len() - 7..];
                 if same_tail || edit_distance(left, right, 1) == 1 { 2 } else { 3 }
             }
             Role::Postcode => {
@@ -240,10 +300,26 @@ impl<'a> Comparer<'a> {
             Relation::Equal => SAME,
             Relation::OneSlip => number::SLIP,
             Relation::TwoSlips => number::TWO_SLIPS,
+            Relation::ValidButDifferent if self.miscopied(slot, a, b) => number::TWO_SLIPS,
             _ if self.contradicts(slot, x, a) || self.contradicts(slot, y, b) => number::RELATIVES,
             Relation::ValidButDifferent => number::VALID_BUT_DIFFERENT,
             Relation::Different => number::DIFFERENT,
         }
+    }
+
+    /// Whether one of two confirmed numbers is a near copy of the other whose
+    /// birth date is not that of its own record: a slip with a new check character.
+    fn miscopied(&self, slot: usize, a: &[ValueId], b: &[ValueId]) -> bool {
+        let Some(birth) = self.birth else { return false };
+        let attribute = &self.people.attributes[slot];
+        let strange = |row: &[ValueId]| {
+            let inside = attribute.dates[row[slot] as usize];
+            row[birth] != 0
+                && inside != 0
+                && inside != self.people.attributes[birth].dates[row[birth] as usize]
+        };
+        strange(a) != strange(b)
+            && edit_distance(attribute.values.get(a[slot]), attribute.values.get(b[slot]), 3) <= 3
     }
 
     /// Whether a number says another birth date or sex than its own record.
@@ -264,7 +340,8 @@ impl<'a> Comparer<'a> {
         match self.sex {
             Some(sex) if flags & (MALE | FEMALE) != 0 && row[sex] != 0 => {
                 let own = self.people.attributes[sex].values.get(row[sex]);
-                (own == [u16::from(b'm')] && flags & FEMALE != 0) || (own == [u16::from(b'f')] && flags & MALE != 0)
+                (own == [u16::from(b'm')] && flags & FEMALE != 0)
+                    || (own == [u16::from(b'f')] && flags & MALE != 0)
             }
             _ => false,
         }

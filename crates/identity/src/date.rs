@@ -148,10 +148,7 @@ fn read_by(raw: &str, format: &str) -> Option<Date> {
 
 fn read_usual(raw: &str) -> Option<Date> {
     let raw = raw.split(['T', 't']).next()?;
-    let parts: Vec<&str> = raw
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|part| !part.is_empty())
-        .collect();
+    let parts: Vec<&str> = raw.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
     let number = |text: &str| text.parse::<u32>().ok();
     match parts[..] {
         [whole] if whole.len() == 8 => {
@@ -159,7 +156,9 @@ fn read_usual(raw: &str) -> Option<Date> {
         }
         [year] if year.len() == 4 => Some(Date::new(number(year)?, 0, 0)),
         [year, month] if year.len() == 4 => Some(Date::new(number(year)?, number(month)?, 0)),
-        [year, month, day, ..] if year.len() == 4 => Some(Date::new(number(year)?, number(month)?, number(day)?)),
+        [year, month, day, ..] if year.len() == 4 => {
+            Some(Date::new(number(year)?, number(month)?, number(day)?))
+        }
         [first, second, year, ..] if year.len() == 4 => {
             let (first, second) = (number(first)?, number(second)?);
             // Day first, unless only month first gives a date that exists.
@@ -194,7 +193,11 @@ mod tests {
         ] {
             assert_eq!(Date::read(raw, format).map(Date::number), expected, "{raw}");
         }
-        assert!(!Date::new(1836, 21, 1).exists() && !Date::new(2023, 2, 29).exists() && Date::new(2024, 2, 29).exists());
+        assert!(
+            !Date::new(1836, 21, 1).exists()
+                && !Date::new(2023, 2, 29).exists()
+                && Date::new(2024, 2, 29).exists()
+        );
     }
 
     #[test]

@@ -58,7 +58,10 @@ pub fn clusters<A: Eq + Hash, B: Eq + Hash>(found: &[A], truth: &[B]) -> Counts 
 /// Compares sets of pairs; the order within a pair does not matter.
 pub fn pairs<T: Eq + Hash + Ord + Clone>(found: &[(T, T)], truth: &[(T, T)]) -> Counts {
     let ordered = |pairs: &[(T, T)]| -> HashSet<(T, T)> {
-        pairs.iter().map(|(a, b)| if a <= b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }).collect()
+        pairs
+            .iter()
+            .map(|(a, b)| if a <= b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) })
+            .collect()
     };
     let (found, truth) = (ordered(found), ordered(truth));
     let hits = found.intersection(&truth).count() as u64;
@@ -76,7 +79,10 @@ mod tests {
         let expected = Counts { hits: 2, false_links: 2, missed: 2 };
         assert_eq!(clusters(&found, &truth), expected);
         let links = |groups: &[String]| -> Vec<(usize, usize)> {
-            (0..6).flat_map(|i| (i + 1..6).map(move |j| (i, j))).filter(|(i, j)| groups[*i] == groups[*j]).collect()
+            (0..6)
+                .flat_map(|i| (i + 1..6).map(move |j| (i, j)))
+                .filter(|(i, j)| groups[*i] == groups[*j])
+                .collect()
         };
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         let truth: Vec<String> = truth.iter().map(ToString::to_string).collect();

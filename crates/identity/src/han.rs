@@ -176,7 +176,9 @@ mod tests {
 
     #[test]
     fn surnames_have_their_own_readings() {
-        for (surname, expected) in [("单", "shan"), ("仇", "qiu"), ("解", "xie"), ("欧阳", "ouyang"), ("王", "wang")] {
+        for (surname, expected) in
+            [("单", "shan"), ("仇", "qiu"), ("解", "xie"), ("欧阳", "ouyang"), ("王", "wang")]
+        {
             assert_eq!(surname_pinyin(surname), expected);
         }
         assert_eq!(pinyin('单').as_deref(), Some("dan"));
@@ -186,7 +188,9 @@ mod tests {
 
     #[test]
     fn compound_surnames_are_kept_whole() {
-        for (name, expected) in [("欧阳修", 2), ("司马光", 2), ("王伟", 1), ("爱新觉罗溥仪", 4), ("张", 1), ("", 0)] {
+        for (name, expected) in
+            [("欧阳修", 2), ("司马光", 2), ("王伟", 1), ("爱新觉罗溥仪", 4), ("张", 1), ("", 0)]
+        {
             assert_eq!(surname_length(&name.chars().collect::<Vec<_>>()), expected, "{name}");
         }
     }

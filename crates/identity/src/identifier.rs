@@ -123,7 +123,8 @@ fn hong_kong_check(number: &str) -> bool {
         return false;
     }
     let value = |b: u8| if b.is_ascii_digit() { u32::from(b - b'0') } else { u32::from(b - b'A') + 10 };
-    let mut sum = if letters == 1 { 36 * 9 + value(bytes[0]) * 8 } else { value(bytes[0]) * 9 + value(bytes[1]) * 8 };
+    let mut sum =
+        if letters == 1 { 36 * 9 + value(bytes[0]) * 8 } else { value(bytes[0]) * 9 + value(bytes[1]) * 8 };
     for (i, byte) in bytes[letters..letters + 6].iter().enumerate() {
         sum += value(*byte) * (7 - i as u32);
     }
@@ -136,7 +137,9 @@ fn hong_kong_check(number: &str) -> bool {
 fn taiwan_check(number: &str) -> bool {
     const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVXYWZIO";
     let bytes = number.as_bytes();
-    if bytes.len() != 10 || !bytes[1..].iter().all(u8::is_ascii_digit) || !matches!(bytes[1], b'1' | b'2' | b'8' | b'9')
+    if bytes.len() != 10
+        || !bytes[1..].iter().all(u8::is_ascii_digit)
+        || !matches!(bytes[1], b'1' | b'2' | b'8' | b'9')
     {
         return false;
     }
@@ -183,7 +186,8 @@ impl Identifier {
         if then_digits && letters == 1 && matches!(bytes[0], b'H' | b'M') && matches!(digits, 8 | 10) {
             return plain(Scheme::HomeReturnPermit, false);
         }
-        if then_digits && (1..=2).contains(&letters) && (7..=8).contains(&digits) && wanted(Scheme::Passport) {
+        if then_digits && (1..=2).contains(&letters) && (7..=8).contains(&digits) && wanted(Scheme::Passport)
+        {
             return plain(Scheme::Passport, false);
         }
         if letters == 0 && digits == 8 && scheme == Some(Scheme::Macau) {

@@ -2,9 +2,9 @@
 
 use crate::candidates::candidates;
 use crate::cluster::{self, CANNOT_LINK};
-use crate::compare::{Code, Comparer, SAME, level, name, number};
+use crate::compare::{Code, Comparer, Objection};
 use crate::model::{Evidence, Model, Score};
-use crate::population::{Population, RecordId, Role};
+use crate::population::{Population, RecordId};
 use crate::text::mix;
 use rayon::prelude::*;
 
@@ -80,6 +80,8 @@ pub struct Outcome {
 
 /// Least probability of a pair that a person should look at.
 const REVIEW: f64 = 0.05;
+/// Least share of records without a partner that a link of two files assumes.
+const LEAST_ALONE: f64 = 0.002;
 /// Pairs drawn to learn how often strangers agree.
 const SAMPLE: u64 = 400_000;
 
@@ -98,14 +100,43 @@ pub fn link(people: &Population, settings: &Settings) -> Outcome {
         })
         .collect();
     let compared = pairs.len();
+    if settings.across {
+        one_to_one(people, &model, &mut pairs);
+    }
     let automatic = threshold(&pairs, settings.wanted_precision);
     pairs.retain(|pair| pair.score.probability() >= 1e-3);
     for pair in &mut pairs {
-        pair.zone = zone(people, pair, automatic);
+        pair.zone = zone(&comparer, pair, automatic);
     }
     let clusters = group(people, settings, &comparer, &model, &pairs);
     pairs.retain(|pair| pair.zone != Zone::Apart);
     Outcome { pairs, clusters, automatic, review: REVIEW, compared, model }
+}
+
+/// Where each file holds a person once, the partners of a record compete: the
+/// odds of a pair are taken against the other partners of its two records and
+/// against the share of records that have no partner, instead of against one.
+fn one_to_one(people: &Population, model: &Model, pairs: &mut [Pair]) {
+    let mut sizes = [0u32; 256];
+    (0..people.len() as RecordId).for_each(|record| sizes[people.source(record) as usize] += 1);
+    let files = sizes.iter().filter(|size| **size > 0).count();
+    if files != 2 {
+        return;
+    }
+    let smaller = f64::from(sizes.iter().copied().filter(|size| *size > 0).min().unwrap_or(1));
+    let alone = (1.0 - model.expected_matches / smaller).clamp(LEAST_ALONE, 1.0);
+    let mut rivals = vec![0.0f64; people.len()];
+    let odds = |pair: &Pair| pair.score.log_odds.clamp(-40.0, 40.0).exp();
+    for pair in pairs.iter() {
+        rivals[pair.left as usize] += odds(pair);
+        rivals[pair.right as usize] += odds(pair);
+    }
+    for pair in pairs {
+        let own = odds(pair);
+        let others =
+            (rivals[pair.left as usize] - own).max(0.0) + (rivals[pair.right as usize] - own).max(0.0);
+        pair.score.log_odds = own.ln() - (others + alone).ln();
+    }
 }
 
 fn histogram(mut codes: Vec<Code>) -> Vec<(Code, u64)> {
@@ -121,8 +152,9 @@ fn learn(people: &Population, settings: &Settings, comparer: &Comparer, codes: &
         (0..people.len() as RecordId).for_each(|record| sizes[people.source(record) as usize] += 1);
         pairs -= sizes.iter().map(|size| size * size.saturating_sub(1) / 2).sum::<u64>();
     }
-    let may_match =
-        |left: RecordId, right: RecordId| left != right && (!settings.across || people.source(left) != people.source(right));
+    let may_match = |left: RecordId, right: RecordId| {
+        left != right && (!settings.across || people.source(left) != people.source(right))
+    };
     let sample: Vec<Code> = if records * records / 2 <= 2 * SAMPLE {
         (0..records as RecordId)
             .into_par_iter()
@@ -139,13 +171,15 @@ fn learn(people: &Population, settings: &Settings, comparer: &Comparer, codes: &
             .collect()
     };
     let candidates = histogram(codes.to_vec());
-    let evidence = Evidence { candidates: &candidates, sample: &histogram(sample), pairs: pairs.max(1) as f64 };
+    let evidence =
+        Evidence { candidates: &candidates, sample: &histogram(sample), pairs: pairs.max(1) as f64 };
     Model::learn(people, &evidence)
 }
 
 /// The least probability from which the links are expected to hold the wanted precision.
 fn threshold(pairs: &[Pair], wanted: f64) -> f64 {
-    let mut probabilities: Vec<f64> = pairs.iter().map(|pair| pair.score.probability()).filter(|p| *p > 0.01).collect();
+    let mut probabilities: Vec<f64> =
+        pairs.iter().map(|pair| pair.score.probability()).filter(|p| *p > 0.01).collect();
     probabilities.sort_unstable_by(|a, b| b.total_cmp(a));
     let (mut sum, mut least) = (0.0, 1.0f64);
     for (place, probability) in probabilities.iter().enumerate() {
@@ -158,36 +192,15 @@ fn threshold(pairs: &[Pair], wanted: f64) -> f64 {
 }
 
 /// Deterministic rules before the score.
-fn zone(people: &Population, pair: &Pair, automatic: f64) -> Zone {
+fn zone(comparer: &Comparer, pair: &Pair, automatic: f64) -> Zone {
     let probability = pair.score.probability();
     if probability < REVIEW {
         return Zone::Apart;
     }
-    if probability < automatic || cannot_link(people, pair.code) {
+    if probability < automatic || comparer.objection(pair.left, pair.right, pair.code).is_some() {
         return Zone::Review;
     }
     Zone::Automatic
-}
-
-/// Two confirmed numbers that differ and none that is equal; or an equal
-/// number whose holder has another given name and birth date: a relative's card.
-fn cannot_link(people: &Population, code: Code) -> bool {
-    let (mut differ, mut equal, mut lent) = (false, false, false);
-    let (mut given, mut birth) = (0, 0);
-    for (slot, attribute) in people.attributes.iter().enumerate() {
-        let level = level(code, slot);
-        match attribute.role {
-            Role::Identifier => {
-                differ |= level == number::VALID_BUT_DIFFERENT;
-                equal |= level == SAME;
-                lent |= level == number::SAME_BUT_CONTRADICTS;
-            }
-            Role::Given => given = level,
-            Role::BirthDate => birth = level,
-            _ => {}
-        }
-    }
-    (differ && !equal) || (lent && given >= name::LIKE && birth > 4)
 }
 
 fn group(
@@ -198,10 +211,12 @@ fn group(
     pairs: &[Pair],
 ) -> Vec<RecordId> {
     let evidence = |left: RecordId, right: RecordId, code: Code, score: Score| {
-        if (settings.across && people.source(left) == people.source(right)) || cannot_link(people, code) {
-            CANNOT_LINK
-        } else {
-            score.log_odds.clamp(-6.0, 12.0)
+        let same_source = settings.across && people.source(left) == people.source(right);
+        match comparer.objection(left, right, code) {
+            _ if same_source => CANNOT_LINK,
+            Some(Objection::OtherNumber | Objection::RelativesNumber) => CANNOT_LINK,
+            Some(Objection::PerhapsTwins) => score.log_odds.clamp(-6.0, -1.0),
+            None => score.log_odds.clamp(-6.0, 12.0),
         }
     };
     let links: Vec<cluster::Link> = pairs

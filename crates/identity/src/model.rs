@@ -65,10 +65,15 @@ impl Score {
 /// Most household pairs and twin pairs for each record that EM may assume.
 const MOST_HOUSEHOLD: f64 = 2.0;
 const MOST_TWINS: f64 = 0.02;
+/// Pairs that a class of pairs must explain before it counts.
+const BORNE_OUT: f64 = 5.0;
 const ROUNDS: usize = 40;
 
 fn in_household(role: Role) -> bool {
-    matches!(role, Role::Family | Role::Phone | Role::Address | Role::Locality | Role::Postcode | Role::Mother)
+    matches!(
+        role,
+        Role::Family | Role::Phone | Role::Address | Role::Locality | Role::Postcode | Role::Mother
+    )
 }
 
 /// First guess of m: mostly full agreement, the rest falling off.
@@ -176,8 +181,10 @@ impl Model {
         }
         self.expected_matches = matches;
         self.match_share = (matches / evidence.pairs).clamp(1e-15, 0.5);
-        self.household_share = (households.clamp(0.001 * records, MOST_HOUSEHOLD * records) / evidence.pairs).min(0.3);
-        self.twin_share = (twins.clamp(1e-4 * records, MOST_TWINS * records) / evidence.pairs).min(0.1);
+        // A class must be borne out by several pairs, or it fades away.
+        let bounded = |found: f64, most: f64| (found - BORNE_OUT).clamp(1e-6 * records, most * records);
+        self.household_share = (bounded(households, MOST_HOUSEHOLD) / evidence.pairs).min(0.3);
+        self.twin_share = (bounded(twins, MOST_TWINS) / evidence.pairs).min(0.1);
         for (slot, levels) in matched.iter().enumerate() {
             let known: f64 = levels[1..].iter().sum();
             for at in 1..LEVELS {
@@ -233,9 +240,18 @@ impl Model {
         if level != SAME || matches!(attribute.role, Role::Sex | Role::Order | Role::Others) || value == 0 {
             return None;
         }
-        let count = f64::from(*attribute.counts.get(value as usize)?);
-        let own = 1.0 + (count - 1.0).max(0.0) * self.chance[slot];
-        Some((own / f64::from(attribute.present.max(1))).min(1.0))
+        let share = |slot: usize| {
+            let attribute = &people.attributes[slot];
+            let count = f64::from(attribute.counts.get(value as usize).copied().unwrap_or(0));
+            (1.0 + (count - 1.0).max(0.0) * self.chance[slot]) / f64::from(attribute.present.max(1))
+        };
+        // A name may have been compared crosswise: a family name is no rare given name.
+        let share = match attribute.role {
+            Role::Given => share(slot).max(share(slot + 1)),
+            Role::Family => share(slot).max(share(slot - 1)),
+            _ => share(slot),
+        };
+        Some(share.min(1.0))
     }
 
     /// The evidence of each attribute in bits, for an explanation.
@@ -243,7 +259,11 @@ impl Model {
         (0..self.roles.len())
             .map(|slot| {
                 let at = level(code, slot) as usize;
-                if at == 0 { 0.0 } else { (self.matches[slot][at] / self.strangers[slot][at].max(1e-12)).log2() }
+                if at == 0 {
+                    0.0
+                } else {
+                    (self.matches[slot][at] / self.strangers[slot][at].max(1e-12)).log2()
+                }
             })
             .collect()
     }

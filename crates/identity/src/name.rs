@@ -30,9 +30,38 @@ pub struct Newborn {
 
 /// Words that stand where a name should be.
 const NO_NAME: &[&str] = &[
-    "无名氏", "无名", "无名女", "无名男", "佚名", "未知", "不详", "未取名", "未命名", "待定", "新生儿", "男婴", "女婴", "婴儿",
-    "弃婴", "患者", "流浪人员", "unknown", "no name", "noname", "anonymous", "baby", "baby boy", "baby girl", "newborn",
-    "john doe", "jane doe", "test", "na", "n a", "null", "none",
+    "无名氏",
+    "无名",
+    "无名女",
+    "无名男",
+    "佚名",
+    "未知",
+    "不详",
+    "未取名",
+    "未命名",
+    "待定",
+    "新生儿",
+    "男婴",
+    "女婴",
+    "婴儿",
+    "弃婴",
+    "患者",
+    "流浪人员",
+    "unknown",
+    "no name",
+    "noname",
+    "anonymous",
+    "baby",
+    "baby boy",
+    "baby girl",
+    "newborn",
+    "john doe",
+    "jane doe",
+    "test",
+    "na",
+    "n a",
+    "null",
+    "none",
 ];
 
 /// Endings that make a mother's name the name of her newborn.
@@ -62,11 +91,17 @@ fn newborn(name: &str) -> Option<Newborn> {
     {
         if let Some(mother) = stem.strip_suffix(mark) {
             let sex = NEWBORN_ENDINGS.iter().find(|(ending, _)| *ending == plain).and_then(|(_, sex)| *sex);
-            return (!mother.is_empty()).then(|| Newborn { mother: mother.to_owned(), sex, order: Some(number) });
+            return (!mother.is_empty()).then(|| Newborn {
+                mother: mother.to_owned(),
+                sex,
+                order: Some(number),
+            });
         }
     }
-    let (ending, sex) =
-        NEWBORN_ENDINGS.iter().filter(|(ending, _)| stem.ends_with(ending)).max_by_key(|(ending, _)| ending.len())?;
+    let (ending, sex) = NEWBORN_ENDINGS
+        .iter()
+        .filter(|(ending, _)| stem.ends_with(ending))
+        .max_by_key(|(ending, _)| ending.len())?;
     let mother = stem[..stem.len() - ending.len()].trim();
     let long_enough = mother.chars().count() >= 2 && mother.chars().all(is_han);
     long_enough.then(|| Newborn { mother: mother.to_owned(), sex: *sex, order })
@@ -90,8 +125,11 @@ impl Name {
             return name;
         }
         if explicit {
-            name.others =
-                normal.split(' ').filter(|word| *word != given && *word != family).map(str::to_owned).collect();
+            name.others = normal
+                .split(' ')
+                .filter(|word| *word != given && *word != family)
+                .map(str::to_owned)
+                .collect();
             return name;
         }
         name.newborn = newborn(&normal);
@@ -159,7 +197,10 @@ mod tests {
             ("", "", "", ""),
         ] {
             let name = Name::read(full, "", "");
-            assert_eq!((name.family.as_str(), name.given.as_str(), name.others.join(" ").as_str()), (family, given, others));
+            assert_eq!(
+                (name.family.as_str(), name.given.as_str(), name.others.join(" ").as_str()),
+                (family, given, others)
+            );
         }
         let name = Name::read("thomas clifford, 1st baron clifford of chudleigh", "thomas", "chudleigh");
         assert_eq!(name.others, ["clifford", "1st", "baron", "clifford", "of"]);

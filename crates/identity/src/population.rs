@@ -57,6 +57,9 @@ pub const MALE: u8 = 2;
 /// Bit of [`Attribute::flags`]: the number says that its holder is female.
 pub const FEMALE: u8 = 4;
 
+/// Value of [`Role::Order`] in the row of a newborn known only by its mother.
+pub const NEWBORN: ValueId = 1;
+
 /// One compared attribute and the table of its values.
 pub struct Attribute {
     /// What it compares.
@@ -258,6 +261,7 @@ impl Builder {
             self.population.rows[start + 3] = others;
         }
         if let Some(newborn) = &name.newborn {
+            self.population.rows[start + 2] = NEWBORN;
             if let Some(slot) = self.mother
                 && self.population.rows[start + slot] == 0
             {
@@ -300,7 +304,11 @@ impl Builder {
                     }
                     None => {
                         if !text::is_placeholder(&text::normalise(raw)) {
-                            self.find(self.path(place, column), "unreadable-date", format!("not a date: {raw:?}"));
+                            self.find(
+                                self.path(place, column),
+                                "unreadable-date",
+                                format!("not a date: {raw:?}"),
+                            );
                         }
                         String::new()
                     }
@@ -337,7 +345,9 @@ impl Builder {
     /// what likeness needs is prepared. Returns what was wrong with the rows.
     pub fn finish(mut self) -> (Population, Vec<Finding>) {
         let columns: Vec<(usize, Option<Scheme>)> = (0..self.schema.columns.len())
-            .filter(|column| self.schema.columns[*column].kind == Kind::NationalId && self.slots[*column] != usize::MAX)
+            .filter(|column| {
+                self.schema.columns[*column].kind == Kind::NationalId && self.slots[*column] != usize::MAX
+            })
             .map(|column| (self.slots[column], self.schema.columns[column].scheme))
             .collect();
         for (slot, scheme) in columns {
@@ -352,7 +362,8 @@ impl Builder {
         self.population.prepare();
         for (code, count) in &self.finding_counts {
             if *count > LISTED_FINDINGS {
-                let message = format!("{count} findings of this kind in all; the first {LISTED_FINDINGS} are listed");
+                let message =
+                    format!("{count} findings of this kind in all; the first {LISTED_FINDINGS} are listed");
                 self.findings.push(Finding::warning("", code, message));
             }
         }
@@ -452,7 +463,11 @@ impl Population {
             } else {
                 self.sounds.push(sound(word.to_owned()));
                 self.surname_sounds.push(self.sounds[value as usize]);
-                self.skeletons.push(if word.is_ascii() { skeleton(word) } else { self.sounds[value as usize] });
+                self.skeletons.push(if word.is_ascii() {
+                    skeleton(word)
+                } else {
+                    self.sounds[value as usize]
+                });
             }
         }
         value
@@ -462,8 +477,9 @@ impl Population {
     /// its values have, and gives equal numbers (15 and 18 digits) one value.
     fn read_identifiers(&mut self, slot: usize, scheme: Option<Scheme>) {
         let count = self.attributes[slot].values.len() as u32;
-        let read: Vec<Identifier> =
-            (0..=count).map(|value| Identifier::read(&self.attributes[slot].values.text(value), scheme)).collect();
+        let read: Vec<Identifier> = (0..=count)
+            .map(|value| Identifier::read(&self.attributes[slot].values.text(value), scheme))
+            .collect();
         let resident = read.iter().filter(|number| number.scheme == Scheme::Resident).count();
         // A few 15-digit insurance numbers look like old identity numbers by chance.
         let residents = scheme == Some(Scheme::Resident) || resident * 2 > read.len();
@@ -499,6 +515,9 @@ impl Population {
         let stride = self.attributes.len();
         for slot in 0..stride {
             let size = self.values(slot).len() + 1;
+            if self.attributes[slot].role == Role::Order {
+                continue;
+            }
             let mut counts = vec![0u32; size];
             for value in self.rows.iter().skip(slot).step_by(stride) {
                 counts[*value as usize] += 1;
@@ -508,7 +527,8 @@ impl Population {
             attribute.counts = counts;
             attribute.present = (self.record_keys.len() as u32) - missing;
             if matches!(attribute.role, Role::Address | Role::Locality | Role::Other) {
-                attribute.bigrams = (0..size as u32).map(|value| bigrams(attribute.values.get(value))).collect();
+                attribute.bigrams =
+                    (0..size as u32).map(|value| bigrams(attribute.values.get(value))).collect();
             }
         }
     }
@@ -531,7 +551,12 @@ mod tests {
         let mapping = "r = \"record_id\"\nid = \"national_id\"";
         let (people, _) = population(
             mapping,
-            &[&["1", "110105491231002"], &["2", "11010519491231002x"], &["3", "11010519491231002X "], &["4", ""]],
+            &[
+                &["1", "110105491231002"],
+                &["2", "11010519491231002x"],
+                &["3", "11010519491231002X "],
+                &["4", ""],
+            ],
         );
         let values: Vec<ValueId> = (0..4).map(|record| people.row(record)[0]).collect();
         assert!(values[0] == values[1] && values[1] == values[2] && values[3] == 0);
@@ -542,8 +567,10 @@ mod tests {
     #[test]
     fn bad_values_are_reported_by_line_and_do_not_stop() {
         let mapping = "r = \"record_id\"\ndob = \"birth_date\"\nsex = \"sex\"";
-        let (people, findings) =
-            population(mapping, &[&["1", "1990-02-30", "M"], &["2", "oops", "horse"], &["", "1990-02-03", "F"]]);
+        let (people, findings) = population(
+            mapping,
+            &[&["1", "1990-02-30", "M"], &["2", "oops", "horse"], &["", "1990-02-03", "F"]],
+        );
         let codes: Vec<(&str, &str)> = findings.iter().map(|f| (f.path.as_str(), f.code.as_str())).collect();
         assert_eq!(
             codes,

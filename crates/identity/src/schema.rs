@@ -94,7 +94,9 @@ impl Schema {
             table.iter().map(|(name, value)| column(name, value, &mut findings)).collect::<Result<_, _>>()?;
         match columns.iter().filter(|column| column.kind == Kind::RecordId).count() {
             1 => Ok((Schema { columns }, findings)),
-            0 => Err(SchemaError("no column is the record_id; add a line such as rec_id = \"record_id\"".into())),
+            0 => Err(SchemaError(
+                "no column is the record_id; add a line such as rec_id = \"record_id\"".into(),
+            )),
             _ => Err(SchemaError("more than one column is the record_id".into())),
         }
     }
@@ -108,7 +110,9 @@ impl Schema {
 fn column(name: &str, value: &toml::Value, findings: &mut Vec<Finding>) -> Result<Column, SchemaError> {
     let text = |key: &str| value.get(key).and_then(toml::Value::as_str);
     let kind = value.as_str().or_else(|| text("kind")).ok_or_else(|| {
-        SchemaError(format!("{name}: write a kind, such as {name} = \"given_name\", or a table with kind = …"))
+        SchemaError(format!(
+            "{name}: write a kind, such as {name} = \"given_name\", or a table with kind = …"
+        ))
     })?;
     let found = KINDS.iter().find(|(word, _)| *word == kind).ok_or_else(|| {
         let known: Vec<&str> = KINDS.iter().map(|(word, _)| *word).collect();

@@ -20,7 +20,10 @@ pub fn normalise(raw: &str) -> String {
             if c.is_ascii() {
                 push_folded(&mut out, c);
             } else if (c as u32) < 0x2000 {
-                std::iter::once(c).nfd().filter(|c| !is_combining_mark(*c)).for_each(|c| push_folded(&mut out, c));
+                std::iter::once(c)
+                    .nfd()
+                    .filter(|c| !is_combining_mark(*c))
+                    .for_each(|c| push_folded(&mut out, c));
             } else {
                 push_folded(&mut out, han::simplified(c));
             }
@@ -62,8 +65,27 @@ pub fn digits(raw: &str) -> String {
 /// Whether the text says that nothing is known: `unknown`, `不详`, `NULL`, a lone dash.
 pub fn is_placeholder(raw: &str) -> bool {
     const UNKNOWN: &[&str] = &[
-        "", "na", "n a", "nan", "null", "none", "nil", "unknown", "unk", "not known", "not stated", "不详", "不明",
-        "未知", "无", "未提供", "不清", "拒绝提供", "其他", "无电话", "无身份证",
+        "",
+        "na",
+        "n a",
+        "nan",
+        "null",
+        "none",
+        "nil",
+        "unknown",
+        "unk",
+        "not known",
+        "not stated",
+        "不详",
+        "不明",
+        "未知",
+        "无",
+        "未提供",
+        "不清",
+        "拒绝提供",
+        "其他",
+        "无电话",
+        "无身份证",
     ];
     UNKNOWN.contains(&raw)
 }

@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn values_are_numbered_once() {
         let mut values = Values::new();
-        let numbers: Vec<ValueId> = ["王伟", "smith", "王伟", "", "jones"].iter().map(|t| values.intern(t)).collect();
+        let numbers: Vec<ValueId> =
+            ["王伟", "smith", "王伟", "", "jones"].iter().map(|t| values.intern(t)).collect();
         assert_eq!(numbers, [1, 2, 1, 0, 3]);
         assert_eq!(values.text(1), "王伟");
         assert_eq!((values.find("jones"), values.find("brown"), values.len()), (Some(3), None, 3));

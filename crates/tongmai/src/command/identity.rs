@@ -97,7 +97,9 @@ fn match_files(arguments: &Dedupe, across: bool) -> Result<()> {
     findings.extend(more);
     report(&findings);
     let spinner = ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is a constant"))
+        .with_style(
+            ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is a constant"),
+        )
         .with_message(format!("comparing {} records", people.len()));
     spinner.enable_steady_tick(std::time::Duration::from_millis(200));
     let settings = Settings { across, wanted_precision: arguments.precision, ..Settings::default() };
@@ -142,7 +144,8 @@ fn read_file(
             None => bail!("{} has no column {:?}; it has {}", path.display(), column.name, header.join(", ")),
         }
     }
-    let key_column = places[schema.columns.iter().position(|column| column.name == schema.record_id()).unwrap_or(0)];
+    let key_column =
+        places[schema.columns.iter().position(|column| column.name == schema.record_id()).unwrap_or(0)];
     let mut fields: Vec<String> = Vec::new();
     loop {
         match reader.read_byte_record(&mut row) {
@@ -163,9 +166,11 @@ fn read_file(
         }
         if foreign {
             let message = "bytes are not UTF-8; read as GB 18030";
-            findings.push(Finding::warning(&place, "encoding", message).with_repair("save the file as UTF-8"));
+            findings
+                .push(Finding::warning(&place, "encoding", message).with_repair("save the file as UTF-8"));
         }
-        let surplus = fields.len() > header.len() && fields[header.len()..].iter().any(|f| !f.trim().is_empty());
+        let surplus =
+            fields.len() > header.len() && fields[header.len()..].iter().any(|f| !f.trim().is_empty());
         if surplus || fields.len() < header.len() {
             let message = format!("{} fields where the header has {}", fields.len(), header.len());
             findings.push(
