@@ -154,7 +154,8 @@ impl<'r> Evaluator<'_, 'r> {
         }
     }
 
-    /// Sorts by the keys in turn; what has no key comes first. Without keys the items are the keys.
+    /// Sorts by the keys in turn; what has no key comes first in either direction (the official suite, testSort10).
+    /// Without keys the items are the keys.
     pub(super) fn sort(
         &self,
         at: usize,
@@ -179,7 +180,8 @@ impl<'r> Evaluator<'_, 'r> {
             let mut pairs = left.iter().zip(right).enumerate();
             let first = pairs.find_map(|(index, (left, right))| {
                 let order = left.cmp(right);
-                let descending = keys.get(index).is_some_and(|(_, descending)| *descending);
+                let known = *left != SortKey::Empty && *right != SortKey::Empty;
+                let descending = known && keys.get(index).is_some_and(|(_, descending)| *descending);
                 order.is_ne().then(|| if descending { order.reverse() } else { order })
             });
             first.unwrap_or(std::cmp::Ordering::Equal)

@@ -20,7 +20,8 @@ pub(super) fn negate<'r>(at: usize, values: Values<'r>) -> Result<Values<'r>, Er
     };
     match value {
         Some(Value::Integer(value)) => Ok(value.checked_neg().map(Value::Integer).into_iter().collect()),
-        Some(Value::Decimal(value)) => Ok(vec![Value::Decimal(-value)]),
+        // A zero has no sign.
+        Some(Value::Decimal(value)) => Ok(vec![Value::Decimal(if value.is_zero() { value } else { -value })]),
         Some(Value::Quantity(quantity)) => {
             Ok(vec![Value::Quantity(Quantity { value: -quantity.value, unit: quantity.unit })])
         }

@@ -2,6 +2,8 @@
 
 use regex::{Regex, RegexBuilder};
 
+use tongmai_fhir::json::{Json, write_string};
+
 use super::{Evaluator, Values};
 use crate::error::Error;
 use crate::function::Text as Function;
@@ -230,7 +232,7 @@ fn escape<'r>(at: usize, text: &str, form: &str) -> Result<Values<'r>, Error> {
             }
         }
         "json" => {
-            tongmai_fhir::json::write_string(text, &mut out);
+            write_string(text, &mut out);
             out = out[1..out.len() - 1].to_owned();
         }
         _ => return Err(unknown(at, form)),
@@ -260,9 +262,19 @@ fn unescape<'r>(at: usize, text: &str, form: &str) -> Result<Values<'r>, Error> 
             out + rest
         }
         "json" => {
-            let quoted = format!("\"{text}\"");
-            match tongmai_fhir::json::Json::parse_str(&quoted) {
-                Ok(tongmai_fhir::json::Json::String(text)) => text.into_owned(),
+            // A quote need not be escaped where no string has to end.
+            let mut quoted = String::from('"');
+            let mut escaped = false;
+            for c in text.chars() {
+                if c == '"' && !escaped {
+                    quoted.push('\\');
+                }
+                quoted.push(c);
+                escaped = c == '\\' && !escaped;
+            }
+            quoted.push('"');
+            match Json::parse_str(&quoted) {
+                Ok(Json::String(text)) => text.into_owned(),
                 _ => return Ok(Vec::new()),
             }
         }
