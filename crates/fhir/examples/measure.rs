@@ -2,10 +2,11 @@
 //! `cargo run --release -p tongmai-fhir --example measure`.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tongmai_fhir::json::Json;
-use tongmai_fhir::{compartment, definition, search, validate};
+use tongmai_fhir::validate::{Options, validate};
+use tongmai_fhir::{compartment, definition, search};
 
 /// The resources of all bundles, as text, each with its type.
 fn resources() -> Vec<(u16, String)> {
@@ -30,28 +31,35 @@ fn anonymous_memory() -> i64 {
     line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
 
-/// The best of three runs.
+/// Time that this process has spent on a processor: the clock on the wall also counts what
+/// others do on a busy machine.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0))
+}
+
+/// The best of five runs.
 fn best(mut run: impl FnMut()) -> Duration {
     let time = |run: &mut dyn FnMut()| {
-        let start = Instant::now();
+        let start = processor_time();
         run();
-        start.elapsed()
+        processor_time() - start
     };
-    (0..3).map(|_| time(&mut run)).min().unwrap_or_default()
+    (0..5).map(|_| time(&mut run)).min().unwrap_or_default()
 }
 
 fn main() {
-    let (start, before) = (Instant::now(), anonymous_memory());
+    let (start, before) = (processor_time(), anonymous_memory());
     black_box(definition::resource_type_id("Patient"));
-    let definitions = start.elapsed();
+    let definitions = processor_time() - start;
     black_box(search::all());
-    let parameters = start.elapsed();
+    let parameters = processor_time() - start;
     for id in 0..definition::resource_types().len() as u16 {
         let empty = Json::Object(Vec::new());
         black_box(search::extract(&empty, id));
-        black_box(validate(&empty));
+        black_box(check(&empty));
     }
-    let everything = start.elapsed();
+    let everything = processor_time() - start;
     println!("tables: elements {definitions:?}, with parameters {parameters:?}, with all paths {everything:?}");
     println!("tables: {} kB of memory", anonymous_memory() - before);
 
@@ -64,7 +72,7 @@ fn main() {
     println!("parse    {:.2} µs a resource, {:.0} MB/s", per(parse), bytes as f64 / parse.as_secs_f64() / 1e6);
 
     let trees: Vec<(u16, Json<'_>)> = all.iter().map(|(id, text)| (*id, Json::parse_str(text).expect("JSON"))).collect();
-    let time = best(|| trees.iter().for_each(|(_, tree)| drop(black_box(validate(tree)))));
+    let time = best(|| trees.iter().for_each(|(_, tree)| drop(black_box(check(tree)))));
     println!("validate {:.2} µs a resource", per(time));
 
     let mut count = 0;
@@ -75,6 +83,6 @@ fn main() {
     println!("patients {:.2} µs a resource", per(time));
 }
 
-fn validate(resource: &Json<'_>) -> Vec<tongmai_base::Finding> {
-    validate::validate(resource, &validate::Options::default())
+fn check(resource: &Json<'_>) -> Vec<tongmai_base::Finding> {
+    validate(resource, &Options::default())
 }

@@ -7,6 +7,7 @@ pub mod compartment;
 pub mod definition;
 pub mod format;
 pub mod json;
+pub mod narrative;
 pub mod place;
 pub mod reference;
 pub mod search;

@@ -31,7 +31,7 @@ impl Default for Options {
 
 /// Checks a resource. A [`Finding`]'s path is a FHIRPath (`Patient.contact[0].name.family`); its
 /// code is one of `resource-type`, `unknown-element`, `type`, `format`, `cardinality`, `choice`,
-/// `binding`, `reference`, `extension`, `contained`, `null`, `empty`.
+/// `binding`, `reference`, `extension`, `contained`, `narrative`, `period`, `bundle`, `null`, `empty`.
 pub fn validate(resource: &Json<'_>, options: &Options) -> Vec<Finding> {
     let name = resource.text("resourceType").unwrap_or("Resource");
     let mut validator = Validator { options, findings: Vec::new(), container: None };
@@ -361,6 +361,11 @@ impl<'r, 't> Validator<'r, 't> {
                 format!("{} is not a {}", shown(value), of_type.name),
                 format!("it should be {rule}"),
             );
+        }
+        if primitive == Primitive::Xhtml
+            && let Err(why) = crate::narrative::check(value.as_str().unwrap_or(""))
+        {
+            return self.error(place, "narrative", why, "write plain XHTML within one <div>");
         }
         let Some(binding) = element.binding.filter(|binding| binding.strength == Strength::Required) else {
             return;

@@ -33,8 +33,8 @@ fn without_version(url: &str) -> &str {
     url.split_once('|').map_or(url, |(address, _)| address)
 }
 
-/// Cuts a table into its blocks: the line behind `=`, and the lines below it.
-fn blocks(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let start = table.find("\n=").map_or(table.len(), |at| at + 2);
-    table[start..].split("\n=").map(|block| block.split_once('\n').unwrap_or((block, "")))
+/// Cuts a table into its blocks: what stands behind the mark on a line, and the lines below it.
+fn blocks(table: &'static str, mark: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let start = table.find(mark).map_or(table.len(), |at| at + mark.len());
+    table[start..].split(mark).map(|block| block.split_once('\n').unwrap_or((block, "")))
 }

@@ -36,9 +36,9 @@ pub fn code_systems() -> impl Iterator<Item = &'static CodeSystem> {
 fn index() -> &'static HashMap<&'static str, CodeSystem> {
     static INDEX: OnceLock<HashMap<&'static str, CodeSystem>> = OnceLock::new();
     INDEX.get_or_init(|| {
-        blocks(TABLE)
+        blocks(TABLE, "\n=\t")
             .map(|(head, lines)| {
-                let (url, flags) = head.rsplit_once(' ').unwrap_or((head, ""));
+                let (url, flags) = head.split_once('\t').unwrap_or((head, ""));
                 let system = CodeSystem {
                     url,
                     complete: flags.contains('c'),
@@ -156,6 +156,14 @@ mod tests {
         assert!(code_system("http://loinc.org").is_none());
         assert!(code_system(ROLE).expect("shipped").descendants("no-such-code").is_none());
         assert!(!code_system("http://snomed.info/sct").is_some_and(CodeSystem::is_complete));
+    }
+
+    #[test]
+    fn a_code_may_look_like_a_mark() {
+        let system = code_system("http://hl7.org/fhir/filter-operator").expect("shipped");
+        assert!(system.contains("=") && system.contains("is-a"));
+        let signs = code_system("http://hl7.org/fhir/questionnaire-enable-operator").expect("shipped");
+        assert_eq!(signs.codes().collect::<Vec<_>>(), ["exists", "=", "!=", ">", "<", ">=", "<="]);
     }
 
     #[test]

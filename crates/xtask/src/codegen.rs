@@ -350,8 +350,8 @@ fn compartments_table(compartments: &[Value], resource_types: &[String]) -> Stri
 
 const SYSTEMS_HEADER: &str = "\
 # Code systems that FHIR R4 (4.0.1) ships. Written by `cargo xtask codegen`; do not edit.
-# =url flags (c every code is listed, f only some are; i case does not matter), then one code a line;
-# a tab for each step down the hierarchy.
+# =, url, flags, parted by tabs (c every code is listed, f only some are; i case does not matter);
+# then one code a line, a tab before it for each step down the hierarchy. There is a code `=`, too.
 ";
 
 fn systems_table(terminology: &[Value]) -> String {
@@ -364,7 +364,7 @@ fn systems_table(terminology: &[Value]) -> String {
         let complete = if text(&system["content"]) == "complete" { "c" } else { "f" };
         let case = if system["caseSensitive"] == false { "i" } else { "" };
         let url = text(&system["url"]);
-        let mut out = format!("={url} {complete}{case}\n");
+        let mut out = format!("=\t{url}\t{complete}{case}\n");
         write_concepts(concepts, 0, &mut out);
         systems.insert(url, out);
     }
