@@ -1,0 +1,142 @@
+//! A patient's whole record, and the export of many.
+
+use tongmai_access::{Operation, Sealed};
+use tongmai_base::limits;
+use tongmai_fhir::definition::ResourceTypeId;
+use tongmai_store::{NO_DATE, NumberCursor, NumberRange, Order, Seq, TYPE_SLOT};
+
+use crate::Engine;
+use crate::failure::{Failure, Outcome, Reason};
+use crate::rows::patient_type;
+use crate::search::{Page, PageStart};
+
+/// Parameters of `$everything`.
+#[derive(Debug, Clone, Default)]
+pub struct Everything {
+    /// Only resources whose clinical date is not before this, in milliseconds since 1970.
+    pub start: Option<i64>,
+    /// Only resources whose clinical date is before this.
+    pub end: Option<i64>,
+    /// Only resources written since.
+    pub since: Option<i64>,
+    /// Only these types; all when empty.
+    pub types: Vec<ResourceTypeId>,
+    /// Resources on a page; all when absent.
+    pub count: Option<usize>,
+}
+
+impl Engine {
+    /// The record of a patient: the patient first, then everything in the patient's compartment and
+    /// what that refers to outside of it, by type and clinical date.
+    pub fn everything(
+        &self,
+        id: &str,
+        asked: &Everything,
+        start: Option<PageStart>,
+    ) -> Outcome<Sealed<Page>> {
+        let patient_type = patient_type().ok_or_else(|| Failure::not_found("Patient"))?;
+        let key = self.keys.resource(patient_type, id);
+        let mut snapshot = self.store.snapshot()?;
+        let current = snapshot
+            .current(key)?
+            .filter(|current| !current.deleted)
+            .ok_or_else(|| Failure::not_found(format!("Patient/{id}")))?;
+        let now = self.now();
+        let start = match start {
+            Some(start) if now - start.made > limits::PAGE_LINK_SECONDS * 1000 => {
+                return Err(Failure::new(Reason::Gone, "", "expired", "this page link has expired")
+                    .repair("begin again"));
+            }
+            Some(start) => start,
+            None => PageStart {
+                as_of: snapshot.position(),
+                made: now,
+                offset: 0,
+                type_index: 0,
+                leader: 0,
+                resume: None,
+            },
+        };
+        let record_key = snapshot.record_key(key)?.unwrap_or(current.record_key);
+        let mut hits = Vec::new();
+        snapshot.record(record_key, None, None, start.as_of, &mut hits)?;
+        let wanted = |type_id| asked.types.is_empty() || asked.types.contains(&type_id);
+        let in_time = |date: i64| {
+            date == NO_DATE
+                || (asked.start.is_none_or(|start| date >= start) && asked.end.is_none_or(|end| date < end))
+        };
+        // A resource with several codes has several rows, in the order of type, code and date.
+        let mut seen = std::collections::HashSet::new();
+        let mut seqs: Vec<Seq> = Vec::with_capacity(hits.len());
+        if current.seq <= start.as_of && wanted(patient_type) {
+            seen.insert(current.seq);
+            seqs.push(current.seq);
+        }
+        for hit in &hits {
+            if wanted(hit.row.type_id) && in_time(hit.row.date) && seen.insert(hit.seq) {
+                seqs.push(hit.seq);
+            }
+        }
+        if let Some(since) = asked.since {
+            let from = snapshot.position_at(since)?;
+            seqs.retain(|&seq| seq >= from);
+        }
+        let offset = start.offset as usize;
+        let count = asked.count.unwrap_or(usize::MAX);
+        let end = offset.saturating_add(count).min(seqs.len());
+        let mut page = Page { as_of: start.as_of, total: Some(seqs.len() as u64), ..Page::default() };
+        for event in snapshot.events(&seqs[offset.min(seqs.len())..end])? {
+            page.matches.push(self.resource(&event)?);
+        }
+        if end < seqs.len() {
+            page.next = Some(PageStart { offset: end as u64, ..start });
+        }
+        let positions = page.matches.iter().map(|resource| resource.seq).collect();
+        Ok(Sealed::new(page, Operation::Everything, positions))
+    }
+
+    /// Current resources of a type behind `after`, oldest first: a chunk of an export as of a position.
+    /// Each is the packed body's text; `since` leaves out what was written before.
+    pub fn export_chunk(
+        &self,
+        type_id: ResourceTypeId,
+        after: Seq,
+        as_of: Option<Seq>,
+        since: Option<i64>,
+        limit: usize,
+    ) -> Outcome<Sealed<ExportChunk>> {
+        let mut snapshot = self.store.snapshot()?;
+        let as_of = as_of.unwrap_or(snapshot.position());
+        let value = i64::from(type_id);
+        let range = NumberRange { slot: TYPE_SLOT, low: value, high: value };
+        let mut hits = Vec::with_capacity(limit);
+        let cursor = NumberCursor { value, seq: after, extra: i64::MAX };
+        snapshot.scan(&range, Order::Ascending, Some(cursor), as_of, limit, &mut hits)?;
+        let mut chunk = ExportChunk { as_of, ..ExportChunk::default() };
+        chunk.next = if hits.len() == limit { hits.last().map(|hit| hit.seq) } else { None };
+        if let Some(since) = since {
+            let from = snapshot.position_at(since)?;
+            hits.retain(|hit| hit.seq >= from);
+        }
+        let seqs: Vec<Seq> = hits.iter().map(|hit| hit.seq).collect();
+        for event in snapshot.events(&seqs)? {
+            tongmai_codec::unpack(&event.body, &mut chunk.lines)?;
+            chunk.lines.push(b'\n');
+        }
+        chunk.count = seqs.len();
+        Ok(Sealed::new(chunk, Operation::Export, seqs))
+    }
+}
+
+/// A piece of an export: newline-delimited JSON.
+#[derive(Debug, Default)]
+pub struct ExportChunk {
+    /// The lines.
+    pub lines: Vec<u8>,
+    /// How many they are.
+    pub count: usize,
+    /// Where the next chunk begins; `None` at the end.
+    pub next: Option<Seq>,
+    /// The position that the export shows.
+    pub as_of: Seq,
+}

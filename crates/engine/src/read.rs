@@ -1,0 +1,142 @@
+//! Reads by id: the current version, one version, and histories.
+
+use tongmai_access::{Operation, Sealed};
+use tongmai_fhir::definition::{ResourceTypeId, resource_type_name};
+use tongmai_store::Seq;
+
+use crate::failure::{Failure, Outcome, Reason};
+use crate::{Engine, Resource};
+
+/// A page of a history, newest first.
+#[derive(Debug, Default)]
+pub struct HistoryPage {
+    /// Versions; of a resource that was deleted, the deletion too.
+    pub versions: Vec<Resource>,
+    /// For a resource's own history: how many versions there are.
+    pub total: Option<u64>,
+    /// Position before which the next page begins.
+    pub next: Option<Seq>,
+}
+
+impl Engine {
+    /// The current version of a resource.
+    ///
+    /// # Errors
+    /// Not found, or gone when it was deleted.
+    pub fn read(&self, type_id: ResourceTypeId, id: &str) -> Outcome<Sealed<Resource>> {
+        let key = self.keys.resource(type_id, id);
+        let mut snapshot = self.store.snapshot()?;
+        let event = snapshot.current_event(key)?.ok_or_else(|| unknown(type_id, id))?;
+        drop(snapshot);
+        let mut resource = self.resource(&event)?;
+        if resource.deleted {
+            let name = resource_type_name(type_id).unwrap_or("");
+            return Err(Failure::new(Reason::Gone, "", "deleted", format!("{name}/{id} was deleted")));
+        }
+        if resource.id != id {
+            return Err(unknown(type_id, id));
+        }
+        resource.type_id = type_id;
+        Ok(Sealed::new(resource, Operation::Read, vec![event.seq]))
+    }
+
+    /// One version of a resource.
+    pub fn read_version(&self, type_id: ResourceTypeId, id: &str, version: u32) -> Outcome<Sealed<Resource>> {
+        let key = self.keys.resource(type_id, id);
+        let mut snapshot = self.store.snapshot()?;
+        let mut before = Seq::MAX >> 1;
+        loop {
+            let events = snapshot.history(key, before, 100)?;
+            let Some(last) = events.last() else {
+                return Err(Failure::not_found(format!(
+                    "version {version} of {}/{id}",
+                    resource_type_name(type_id).unwrap_or("")
+                )));
+            };
+            before = last.seq;
+            if let Some(event) = events.iter().find(|event| event.version == version) {
+                let mut resource = self.resource(event)?;
+                resource.id = id.to_owned();
+                if resource.deleted || resource.erased {
+                    let what = if resource.deleted { "is the deletion" } else { "was erased" };
+                    return Err(Failure::new(
+                        Reason::Gone,
+                        "",
+                        "deleted",
+                        format!("version {version} {what}"),
+                    ));
+                }
+                return Ok(Sealed::new(resource, Operation::VersionRead, vec![event.seq]));
+            }
+        }
+    }
+
+    /// The versions of one resource, newest first, older than `before`, not older than `since`.
+    pub fn history(
+        &self,
+        type_id: ResourceTypeId,
+        id: &str,
+        before: Option<Seq>,
+        since: Option<i64>,
+        count: usize,
+    ) -> Outcome<Sealed<HistoryPage>> {
+        let key = self.keys.resource(type_id, id);
+        let mut snapshot = self.store.snapshot()?;
+        let current = snapshot.current(key)?.ok_or_else(|| unknown(type_id, id))?;
+        let events = snapshot.history(key, before.unwrap_or(Seq::MAX >> 1), count + 1)?;
+        let mut page = self.history_page(&events, since, count)?;
+        page.total = since.is_none().then_some(u64::from(current.version));
+        for version in &mut page.versions {
+            version.id = id.to_owned();
+        }
+        let positions = page.versions.iter().map(|version| version.seq).collect();
+        Ok(Sealed::new(page, Operation::History, positions))
+    }
+
+    /// The versions of all resources of a type, or of all types, newest first.
+    pub fn type_history(
+        &self,
+        type_id: Option<ResourceTypeId>,
+        before: Option<Seq>,
+        since: Option<i64>,
+        count: usize,
+    ) -> Outcome<Sealed<HistoryPage>> {
+        let mut snapshot = self.store.snapshot()?;
+        let events = snapshot.type_history(type_id, before.unwrap_or(Seq::MAX >> 1), count + 1)?;
+        let mut page = self.history_page(&events, since, count)?;
+        // A deletion has no body; its id stands in the version before.
+        for index in 0..page.versions.len() {
+            if page.versions[index].id.is_empty() {
+                let earlier = snapshot.history(events[index].key, events[index].seq, 1)?;
+                if let Some(event) = earlier.first() {
+                    page.versions[index].id = self.resource(event)?.id;
+                }
+            }
+        }
+        let positions = page.versions.iter().map(|version| version.seq).collect();
+        Ok(Sealed::new(page, Operation::History, positions))
+    }
+
+    fn history_page(
+        &self,
+        events: &[tongmai_store::Event],
+        since: Option<i64>,
+        count: usize,
+    ) -> Outcome<HistoryPage> {
+        let mut page = HistoryPage::default();
+        for event in events.iter().take(count) {
+            if since.is_some_and(|since| event.milliseconds() < since) {
+                return Ok(page);
+            }
+            page.versions.push(self.resource(event)?);
+        }
+        if events.len() > count {
+            page.next = page.versions.last().map(|version| version.seq);
+        }
+        Ok(page)
+    }
+}
+
+fn unknown(type_id: ResourceTypeId, id: &str) -> Failure {
+    Failure::not_found(format!("{}/{id}", resource_type_name(type_id).unwrap_or("")))
+}
