@@ -14,6 +14,7 @@ pub mod explain;
 pub mod expression;
 pub mod grouper;
 pub mod import;
+pub mod ms;
 pub mod pack;
 
 pub use case::Case;

@@ -176,7 +176,7 @@ fn pairs(rows: &[(String, String)]) -> String {
     table(rows.iter().map(|(a, b)| [a.clone(), b.clone(), String::new()]))
 }
 
-fn hash(content: &str) -> String {
+pub(crate) fn hash(content: &str) -> String {
     Sha256::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
