@@ -4,7 +4,7 @@ use crate::catalogue::system;
 use crate::illness::{self, Outbreak};
 use crate::names::{self, Ethnicity, Name, Sex};
 use crate::number;
-use crate::person::{Mother, Person, Record, Variant};
+use crate::person::{Marital, Mother, Person, Record, Variant};
 use crate::place::{self, Directory};
 use crate::population::{Household, Role};
 use crate::rng::{Rng, key, mix};
@@ -16,7 +16,7 @@ pub struct County {
     pub seed: u64,
     /// Number of people.
     pub people: u64,
-    /// The present: its last full day has been yesterday.
+    /// The present day; its morning until [`County::now`] has been lived.
     pub today: i64,
     /// Organisations and staff.
     pub directory: Directory,
@@ -52,7 +52,8 @@ impl County {
             county.first_members.push(county.sequences.len() as u64);
             let household = Household::plan(seed, county.first_members.len() as u64 - 1, today);
             for member in household.members {
-                let slot = 2 * (member.birth - FIRST_BIRTH).max(0) as usize + usize::from(member.sex == Sex::Male);
+                let slot =
+                    2 * (member.birth - FIRST_BIRTH).max(0) as usize + usize::from(member.sex == Sex::Male);
                 county.sequences.push(given[slot]);
                 given[slot] += 1;
             }
@@ -60,9 +61,10 @@ impl County {
         county
     }
 
-    /// The present in minutes since 1970-01-01T00:00 on a clock in China: seven in the morning.
+    /// The present in minutes since 1970-01-01T00:00 on a clock in China: half past eight,
+    /// when the story's live part begins.
     pub fn now(&self) -> i64 {
-        self.today * 1_440 + 7 * 60
+        self.today * 1_440 + 8 * 60 + 30
     }
 
     /// Number of households.
@@ -80,7 +82,8 @@ impl County {
         let mut people = Vec::with_capacity(identities.len());
         for (member, identity) in identities.iter().enumerate() {
             let mut person = identity.person(self, &household, member);
-            let mother = household.mother().filter(|_| person.age(self.today) < 6 && person.role == Role::Child);
+            let mother =
+                household.mother().filter(|_| person.age(self.today) < 6 && person.role == Role::Child);
             person.mother = mother.map(|m| identities[m].as_mother(household.first + m as u64));
             people.push(illness::live(self, &household, member, person));
         }
@@ -281,6 +284,20 @@ fn identity_number(household: &Household, member: &crate::population::Member, se
     number::identity_number(area, member.birth, place as u32 * 2 + u32::from(man))
 }
 
+/// Married with a partner in the house; widowed with children or parenthood and without one.
+fn marital(household: &Household, member: usize, today: i64) -> Marital {
+    let it = household.members[member];
+    let same = |role| household.members.iter().filter(|m| m.role == role).count();
+    match it.role {
+        Role::Partner => Marital::Married,
+        Role::Head if same(Role::Partner) > 0 => Marital::Married,
+        Role::Parent if same(Role::Parent) > 1 => Marital::Married,
+        Role::Parent => Marital::Widowed,
+        Role::Head if same(Role::Child) > 0 || (today - it.birth) / 365 > 70 => Marital::Widowed,
+        _ => Marital::Single,
+    }
+}
+
 /// What a member is called and can be reached at.
 struct Identity {
     name: Name,
@@ -317,8 +334,7 @@ impl Identity {
             identity_number: self.identity_number.clone(),
             phone: self.phone.clone(),
             migrant: household.origin.is_some(),
-            married: matches!(it.role, Role::Partner | Role::Parent)
-                || household.members.iter().any(|m| m.role == Role::Partner) && it.role == Role::Head,
+            marital: marital(household, member, county.today),
             employee: adult && mix(own) % 5 == 0,
             mother: None,
             twins: household.twins_of(member).map(|t| household.first + t as u64).collect(),

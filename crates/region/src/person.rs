@@ -247,6 +247,17 @@ pub struct Mother {
     pub phone: Option<String>,
 }
 
+/// Marital status, as far as it is registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marital {
+    /// Never married 未婚.
+    Single,
+    /// Married 已婚.
+    Married,
+    /// Widowed 丧偶.
+    Widowed,
+}
+
 /// A person.
 #[derive(Debug)]
 pub struct Person {
@@ -276,8 +287,8 @@ pub struct Person {
     pub phone: Option<String>,
     /// Whether they moved in from another (invented) county.
     pub migrant: bool,
-    /// Whether married.
-    pub married: bool,
+    /// Marital status.
+    pub marital: Marital,
     /// Insured as an employee (职工) rather than as a resident (城乡居民).
     pub employee: bool,
     /// The mother, for children of less than six years.

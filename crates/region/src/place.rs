@@ -22,28 +22,82 @@ pub struct Township {
 /// The six townships.
 pub static TOWNSHIPS: [Township; 6] = [
     Township {
-        name: "城关镇", english: "Chengguan Town", peoples: [92, 4, 4], place: (0, 0),
-        villages: [("东门村", "Dongmen"), ("西河村", "Xihe"), ("南桥村", "Nanqiao"), ("北塔村", "Beita"), ("柳市村", "Liushi")],
+        name: "城关镇",
+        english: "Chengguan Town",
+        peoples: [92, 4, 4],
+        place: (0, 0),
+        villages: [
+            ("东门村", "Dongmen"),
+            ("西河村", "Xihe"),
+            ("南桥村", "Nanqiao"),
+            ("北塔村", "Beita"),
+            ("柳市村", "Liushi"),
+        ],
     },
     Township {
-        name: "河湾镇", english: "Hewan Town", peoples: [94, 2, 4], place: (14, -6),
-        villages: [("渡口村", "Dukou"), ("芦滩村", "Lutan"), ("石磨村", "Shimo"), ("杏园村", "Xingyuan"), ("大堰村", "Dayan")],
+        name: "河湾镇",
+        english: "Hewan Town",
+        peoples: [94, 2, 4],
+        place: (14, -6),
+        villages: [
+            ("渡口村", "Dukou"),
+            ("芦滩村", "Lutan"),
+            ("石磨村", "Shimo"),
+            ("杏园村", "Xingyuan"),
+            ("大堰村", "Dayan"),
+        ],
     },
     Township {
-        name: "松坪镇", english: "Songping Town", peoples: [80, 8, 12], place: (-11, 17),
-        villages: [("松林村", "Songlin"), ("鹿鸣村", "Luming"), ("青石村", "Qingshi"), ("茶坡村", "Chapo"), ("长岭村", "Changling")],
+        name: "松坪镇",
+        english: "Songping Town",
+        peoples: [80, 8, 12],
+        place: (-11, 17),
+        villages: [
+            ("松林村", "Songlin"),
+            ("鹿鸣村", "Luming"),
+            ("青石村", "Qingshi"),
+            ("茶坡村", "Chapo"),
+            ("长岭村", "Changling"),
+        ],
     },
     Township {
-        name: "云岭乡", english: "Yunling Township", peoples: [58, 6, 36], place: (-23, -12),
-        villages: [("云上村", "Yunshang"), ("竹箐村", "Zhuqing"), ("梯田村", "Titian"), ("水磨村", "Shuimo"), ("核桃村", "Hetao")],
+        name: "云岭乡",
+        english: "Yunling Township",
+        peoples: [58, 6, 36],
+        place: (-23, -12),
+        villages: [
+            ("云上村", "Yunshang"),
+            ("竹箐村", "Zhuqing"),
+            ("梯田村", "Titian"),
+            ("水磨村", "Shuimo"),
+            ("核桃村", "Hetao"),
+        ],
     },
     Township {
-        name: "雪原藏族乡", english: "Xueyuan Tibetan Township", peoples: [12, 84, 4], place: (-31, 34),
-        villages: [("白塔村", "Baita"), ("格桑村", "Kelsang"), ("海子村", "Haizi"), ("牧场村", "Muchang"), ("经幡村", "Jingfan")],
+        name: "雪原藏族乡",
+        english: "Xueyuan Tibetan Township",
+        peoples: [12, 84, 4],
+        place: (-31, 34),
+        villages: [
+            ("白塔村", "Baita"),
+            ("格桑村", "Kelsang"),
+            ("海子村", "Haizi"),
+            ("牧场村", "Muchang"),
+            ("经幡村", "Jingfan"),
+        ],
     },
     Township {
-        name: "火把彝族乡", english: "Huoba Yi Township", peoples: [14, 2, 84], place: (19, -27),
-        villages: [("火把村", "Huoba"), ("索玛村", "Suoma"), ("苦荞村", "Kuqiao"), ("鹰嘴村", "Yingzui"), ("毕摩村", "Bimo")],
+        name: "火把彝族乡",
+        english: "Huoba Yi Township",
+        peoples: [14, 2, 84],
+        place: (19, -27),
+        villages: [
+            ("火把村", "Huoba"),
+            ("索玛村", "Suoma"),
+            ("苦荞村", "Kuqiao"),
+            ("鹰嘴村", "Yingzui"),
+            ("毕摩村", "Bimo"),
+        ],
     },
 ];
 
@@ -184,9 +238,8 @@ pub const TOWNSHIP_CLINIC: usize = 6;
 /// Index of the first village room.
 pub const VILLAGE_ROOM: usize = 12;
 
-static HOSPITAL_DEPARTMENTS: &[&Department] = &[
-    &INTERNAL, &CARDIOLOGY, &SURGERY, &OBSTETRICS, &PAEDIATRICS, &MENTAL, &EMERGENCY_ROOM, &LABORATORY,
-];
+static HOSPITAL_DEPARTMENTS: &[&Department] =
+    &[&INTERNAL, &CARDIOLOGY, &SURGERY, &OBSTETRICS, &PAEDIATRICS, &MENTAL, &EMERGENCY_ROOM, &LABORATORY];
 static PRIVATE_DEPARTMENTS: &[&Department] = &[&INTERNAL, &SURGERY, &OBSTETRICS, &PAEDIATRICS, &LABORATORY];
 static TOWNSHIP_DEPARTMENTS: &[&Department] = &[&GENERAL, &PREVENTION, &LABORATORY];
 static CLINIC_DEPARTMENTS: &[&Department] = &[&GENERAL];
@@ -209,7 +262,8 @@ impl Directory {
         add(PrivateHospital, c, e, 1, None, PRIVATE_DEPARTMENTS, 2);
         let (c, e) = owned("清禾县济民诊所", "Jimin Clinic, Qinghe County");
         add(PrivateClinic, c, e, 0, None, CLINIC_DEPARTMENTS, 2);
-        let (c, e) = owned("清禾县疾病预防控制中心", "Qinghe County Center for Disease Control and Prevention");
+        let (c, e) =
+            owned("清禾县疾病预防控制中心", "Qinghe County Center for Disease Control and Prevention");
         add(Cdc, c, e, 0, None, CDC_DEPARTMENTS, 3);
         let (c, e) = owned("清禾县医疗保障事务中心", "Qinghe County Healthcare Security Office");
         add(Insurer, c, e, 0, None, &[], 0);
@@ -222,7 +276,15 @@ impl Directory {
             let (township, chinese, english) = village(index);
             let name = format!("{}{}卫生室", township.name, chinese);
             let english = format!("{english} Village Health Room");
-            add(VillageRoom, name, english, index / 5, Some(TOWNSHIP_CLINIC + index / 5), CLINIC_DEPARTMENTS, 1);
+            add(
+                VillageRoom,
+                name,
+                english,
+                index / 5,
+                Some(TOWNSHIP_CLINIC + index / 5),
+                CLINIC_DEPARTMENTS,
+                1,
+            );
         }
         directory
     }

@@ -65,8 +65,16 @@ impl Household {
         let village = rng.below(VILLAGES as u64) as usize;
         let people = place::people_of(rng.next(), place::village(village).0);
         let origin = rng.chance(60).then(|| 990_200 + rng.below(60) as u32);
-        let mut house =
-            Household { index, first: 0, village, people, origin, members: Vec::new(), due: None, story: None };
+        let mut house = Household {
+            index,
+            first: 0,
+            village,
+            people,
+            origin,
+            members: Vec::new(),
+            due: None,
+            story: None,
+        };
         match rng.weighted(&[16, 50, 10, 14, 10]) {
             0 => house.elders(&mut rng, today),
             1 => house.family(&mut rng, today, 26, 58),

@@ -15,11 +15,11 @@ pub enum House {
 }
 
 /// Citizen identity number of Auntie 卓玛.
-pub const ZHUOMA: &str = "990123196103080249";
+pub const ZHUOMA: &str = "990123196103086764";
 /// Citizen identity number of her daughter.
-pub const DAUGHTER: &str = "990123198807210029";
+pub const DAUGHTER: &str = "990123198807211921";
 /// Citizen identity number of 王芳, the mother of the newborn twins.
-pub const WANG_FANG: &str = "990123199605120047";
+pub const WANG_FANG: &str = "990123199605125026";
 
 /// Number of people in the story's households.
 pub const PEOPLE: u64 = 6;
@@ -69,7 +69,7 @@ impl House {
             ..Name::default()
         };
         match (self, member) {
-            (House::Zhuoma, 0) => Some(tibetan("卓玛", "Drolma", "སྒྲོལ་མ")),
+            (House::Zhuoma, 0) => Some(tibetan("卓玛", "Zhuoma", "སྒྲོལ་མ")),
             (House::Zhuoma, 1) => Some(tibetan("央金拉姆", "Yangchen Lhamo", "དབྱངས་ཅན་ལྷ་མོ")),
             (House::WangFang, 0) => Some(Name::han("陈", "Chen", "志强", "Zhiqiang")),
             (House::WangFang, 1) => Some(Name::han("王", "Wang", "芳", "Fang")),

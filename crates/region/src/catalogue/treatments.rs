@@ -88,7 +88,7 @@ snomed! {
     RASH "271807003" "Eruption of skin" "皮疹";
     ANAPHYLAXIS "39579001" "Anaphylaxis" "过敏性休克";
     SNEEZING "162367006" "Sneezing symptom" "喷嚏";
-    LOW_SALT "437091000124103" "Low salt diet education" "低盐饮食指导";
+    LOW_SALT "386619000" "Low sodium diet" "低盐饮食指导";
     DIABETIC_DIET "160670007" "Diabetic diet" "糖尿病饮食";
     EXERCISE "229065009" "Exercise therapy" "运动疗法";
     HOME_PRESSURE "413153004" "Blood pressure recorded by patient at home" "家庭自测血压";

@@ -71,7 +71,11 @@ fn encounter(context: &Context, sink: &mut impl Sink, visit: &Visit) {
     let mut json = Json(sink.begin(Kind::Encounter, id));
     let mut number = String::new();
     let (year, month, day) = tongmai_base::time::civil_from_days(visit.start.div_euclid(1_440));
-    crate::json::digits(&mut number, (year * 10_000 + i64::from(month) * 100 + i64::from(day)) % 1_000_000, 6);
+    crate::json::digits(
+        &mut number,
+        (year * 10_000 + i64::from(month) * 100 + i64::from(day)) % 1_000_000,
+        6,
+    );
     crate::json::digits(&mut number, (id >> 64) as i64 & 0xFFF_FFFF, 9);
     json.array("identifier").open().text("use", "official");
     json.key("system").0.extend(["\"", system::VISIT, &provider.code, "\""]);
@@ -396,12 +400,10 @@ fn procedure(
 ) {
     let mut json = Json(sink.begin(Kind::Procedure, context.id(Kind::Procedure, number)));
     json.text("status", "completed").object("category").array("coding");
-    let diagnostic = intervention.icd9.starts_with('8') && intervention.icd9 != "86.22" || intervention.icd9.is_empty();
-    let (code, display) = if diagnostic {
-        ("103693007", "Diagnostic procedure")
-    } else {
-        ("387713003", "Surgical procedure")
-    };
+    let diagnostic =
+        intervention.icd9.starts_with('8') && intervention.icd9 != "86.22" || intervention.icd9.is_empty();
+    let (code, display) =
+        if diagnostic { ("103693007", "Diagnostic procedure") } else { ("387713003", "Surgical procedure") };
     coding(&mut json, system::SNOMED, code, display);
     json.end().close().object("code").array("coding");
     coding(&mut json, system::SNOMED, intervention.term.code, intervention.term.english);

@@ -51,7 +51,10 @@ fn organization(county: &County, sink: &mut impl Sink, index: usize) {
     json.text("name", &provider.name).array("alias").value(&provider.english).end();
     let township = TOWNSHIPS[provider.township].name;
     json.array("telecom").open().text("system", "phone");
-    json.text("value", &crate::number::phone(uid::of(9, 9, index as u64) as u64)).text("use", "work").close().end();
+    json.text("value", &crate::number::phone(uid::of(9, 9, index as u64) as u64))
+        .text("use", "work")
+        .close()
+        .end();
     json.array("address").open();
     address(&mut json, township, &provider.name);
     json.close().end();

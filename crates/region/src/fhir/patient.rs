@@ -5,6 +5,7 @@ use crate::catalogue::{ALLERGENS, system};
 use crate::county::patient_system;
 use crate::json::Json;
 use crate::names::{Ethnicity, Name, Sex};
+use crate::person::Marital;
 use crate::place;
 
 /// The invented province.
@@ -61,7 +62,13 @@ fn citizen(json: &mut Json, number: &str) {
 }
 
 fn phone(json: &mut Json, number: &str) {
-    json.array("telecom").open().text("system", "phone").text("value", number).text("use", "mobile").close().end();
+    json.array("telecom")
+        .open()
+        .text("system", "phone")
+        .text("value", number)
+        .text("use", "mobile")
+        .close()
+        .end();
 }
 
 fn patient(context: &Context, sink: &mut impl Sink, record: usize) {
@@ -81,7 +88,13 @@ fn patient(context: &Context, sink: &mut impl Sink, record: usize) {
     if let Some(number) = &it.identity_number {
         citizen(&mut json, number);
     }
-    identifier(&mut json, "usual", ("MR", "Medical record number"), &patient_system(&provider.code), &it.number);
+    identifier(
+        &mut json,
+        "usual",
+        ("MR", "Medical record number"),
+        &patient_system(&provider.code),
+        &it.number,
+    );
     json.end().raw("\"active\":true");
     names(&mut json, &it.name);
     if let Some(number) = &it.phone {
@@ -93,7 +106,11 @@ fn patient(context: &Context, sink: &mut impl Sink, record: usize) {
     }
     home(&mut json, context);
     if person.age(context.county.today) >= 20 {
-        let (code, display) = if person.married { ("M", "Married") } else { ("S", "Never Married") };
+        let (code, display) = match person.marital {
+            Marital::Single => ("S", "Never Married"),
+            Marital::Married => ("M", "Married"),
+            Marital::Widowed => ("W", "Widowed"),
+        };
         json.object("maritalStatus").array("coding");
         coding(&mut json, "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", code, display);
         json.end().close();

@@ -3,7 +3,7 @@
 
 use super::{HISTORY_DAYS, Life};
 use crate::catalogue::*;
-use crate::person::Visit;
+use crate::person::{Class, Value, Visit};
 use crate::place::{self, Department};
 
 /// A short illness: how often by age, how it is treated.
@@ -20,23 +20,109 @@ struct Acute {
 }
 
 static ACUTE: [Acute; 10] = [
-    Acute { diagnosis: &COLD, yearly: [5_200, 1_700, 1_600], lasts: (4, 9), medicines: &[&BANLANGEN, &PARACETAMOL], days: 3, fever: true, strain: None },
-    Acute { diagnosis: &BRONCHITIS, yearly: [900, 350, 800], lasts: (7, 16), medicines: &[&AMBROXOL, &AMOXICILLIN], days: 7, fever: true, strain: Some(1) },
-    Acute { diagnosis: &GASTROENTERITIS, yearly: [700, 420, 380], lasts: (2, 6), medicines: &[&SMECTITE], days: 3, fever: true, strain: Some(1) },
-    Acute { diagnosis: &GASTRITIS, yearly: [30, 620, 700], lasts: (14, 60), medicines: &[&OMEPRAZOLE], days: 14, fever: false, strain: None },
-    Acute { diagnosis: &BACK_PAIN, yearly: [5, 850, 1_100], lasts: (10, 45), medicines: &[&IBUPROFEN], days: 5, fever: false, strain: None },
-    Acute { diagnosis: &KNEE_ARTHROSIS, yearly: [0, 160, 1_250], lasts: (60, 200), medicines: &[&IBUPROFEN], days: 10, fever: false, strain: None },
-    Acute { diagnosis: &CARIES, yearly: [620, 300, 240], lasts: (5, 20), medicines: &[], days: 0, fever: false, strain: None },
-    Acute { diagnosis: &URINARY_INFECTION, yearly: [40, 240, 330], lasts: (4, 8), medicines: &[&LEVOFLOXACIN], days: 5, fever: false, strain: Some(1) },
-    Acute { diagnosis: &ANAEMIA, yearly: [120, 190, 150], lasts: (60, 150), medicines: &[&IRON], days: 30, fever: false, strain: Some(0) },
-    Acute { diagnosis: &PNEUMONIA, yearly: [90, 25, 130], lasts: (12, 24), medicines: &[&AZITHROMYCIN], days: 5, fever: true, strain: Some(3) },
+    Acute {
+        diagnosis: &COLD,
+        yearly: [4_200, 1_300, 1_300],
+        lasts: (4, 9),
+        medicines: &[&BANLANGEN, &PARACETAMOL],
+        days: 3,
+        fever: true,
+        strain: None,
+    },
+    Acute {
+        diagnosis: &BRONCHITIS,
+        yearly: [900, 350, 800],
+        lasts: (7, 16),
+        medicines: &[&AMBROXOL, &AMOXICILLIN],
+        days: 7,
+        fever: true,
+        strain: Some(1),
+    },
+    Acute {
+        diagnosis: &GASTROENTERITIS,
+        yearly: [700, 420, 380],
+        lasts: (2, 6),
+        medicines: &[&SMECTITE],
+        days: 3,
+        fever: true,
+        strain: Some(1),
+    },
+    Acute {
+        diagnosis: &GASTRITIS,
+        yearly: [30, 420, 500],
+        lasts: (14, 60),
+        medicines: &[&OMEPRAZOLE],
+        days: 14,
+        fever: false,
+        strain: None,
+    },
+    Acute {
+        diagnosis: &BACK_PAIN,
+        yearly: [5, 600, 800],
+        lasts: (10, 45),
+        medicines: &[&IBUPROFEN],
+        days: 5,
+        fever: false,
+        strain: None,
+    },
+    Acute {
+        diagnosis: &KNEE_ARTHROSIS,
+        yearly: [0, 160, 1_250],
+        lasts: (60, 200),
+        medicines: &[&IBUPROFEN],
+        days: 10,
+        fever: false,
+        strain: None,
+    },
+    Acute {
+        diagnosis: &CARIES,
+        yearly: [620, 300, 240],
+        lasts: (5, 20),
+        medicines: &[],
+        days: 0,
+        fever: false,
+        strain: None,
+    },
+    Acute {
+        diagnosis: &URINARY_INFECTION,
+        yearly: [40, 240, 330],
+        lasts: (4, 8),
+        medicines: &[&LEVOFLOXACIN],
+        days: 5,
+        fever: false,
+        strain: Some(1),
+    },
+    Acute {
+        diagnosis: &ANAEMIA,
+        yearly: [120, 190, 150],
+        lasts: (60, 150),
+        medicines: &[&IRON],
+        days: 30,
+        fever: false,
+        strain: Some(0),
+    },
+    Acute {
+        diagnosis: &PNEUMONIA,
+        yearly: [90, 25, 130],
+        lasts: (12, 24),
+        medicines: &[&AZITHROMYCIN],
+        days: 5,
+        fever: true,
+        strain: Some(3),
+    },
 ];
 
 pub(super) fn run(life: &mut Life) {
     if life.household.story.is_none() {
         for acute in &ACUTE {
             let age = life.person.age(life.today());
-            let band = if age < 15 { 0 } else if age < 60 { 1 } else { 2 };
+            let band = if age < 15 {
+                0
+            } else if age < 60 {
+                1
+            } else {
+                2
+            };
             let days = life.today() - life.first_day();
             // Two draws a history: nobody has more than two of one kind.
             for _ in 0..2 {
@@ -48,6 +134,7 @@ pub(super) fn run(life: &mut Life) {
         }
         surgery(life);
         low_spirits(life);
+        old_heart_and_lungs(life);
     }
     check_ups(life);
     if life.rng.chance(55) {
@@ -56,7 +143,7 @@ pub(super) fn run(life: &mut Life) {
 }
 
 fn short_illness(life: &mut Life, acute: &Acute, day: i64) {
-    let blood = acute.strain.filter(|_| life.rng.chance(650));
+    let blood = acute.strain.filter(|_| life.rng.chance(450));
     let (provider, department): (usize, &'static Department) = match life.rng.below(100) {
         0..40 if blood.is_none() => (life.village_room(), &place::GENERAL),
         0..70 => (life.township_clinic(), &place::GENERAL),
@@ -124,6 +211,41 @@ fn surgery(life: &mut Life) {
     life.file(visit);
 }
 
+/// From sixty on: a stay for the heart or the lungs, which some do not survive.
+fn old_heart_and_lungs(life: &mut Life) {
+    let age = life.person.age(life.today());
+    if age < 60 || !life.rng.chance(if age < 75 { 50 } else { 110 }) {
+        return;
+    }
+    let heart = life.rng.chance(450);
+    let day = life.first_day() + life.rng.range(0, HISTORY_DAYS);
+    let nights = life.rng.range(5, 12);
+    let department = if heart { &place::CARDIOLOGY } else { &place::INTERNAL };
+    let provider = place::COUNTY_HOSPITAL;
+    let Some(mut visit) = life.admission(day, nights, provider, department, &ADMISSION) else { return };
+    let before = life.rng.range(0, 1_500);
+    let diagnosis = if heart { &CORONARY } else { &LUNG_DISEASE };
+    let known = life.diagnose(&mut visit, diagnosis, day - before, None);
+    life.person.plans.push(known);
+    let pressure = life.pressure(life.body.systolic + 12);
+    visit.note(&BLOOD_PRESSURE, pressure);
+    visit.observe(&HEART_RATE, life.rng.bell(98, 9));
+    visit.observe(&SATURATION, life.rng.range(86, 96));
+    let at = visit.start + 30;
+    life.blood_count(&mut visit, at, i64::from(!heart));
+    life.kidney_panel(&mut visit, at);
+    visit.perform(&ELECTROCARDIOGRAM, 20);
+    visit.perform(&CHEST_RADIOGRAPH, 70);
+    let medicines: [&Medicine; 2] = if heart { [&ASPIRIN, &METOPROLOL] } else { [&SALBUTAMOL, &CEFTRIAXONE] };
+    for medicine in medicines {
+        visit.prescribe(medicine, nights);
+    }
+    if life.rng.chance(if age < 75 { 60 } else { 170 }) {
+        life.person.died = Some(visit.end.div_euclid(1_440)).filter(|&d| d < life.today());
+    }
+    life.file(visit);
+}
+
 /// Depression, treated at the county hospital.
 fn low_spirits(life: &mut Life) {
     if life.person.age(life.today()) < 16 || !life.rng.chance(14) {
@@ -153,7 +275,13 @@ fn depression(life: &mut Life, first: i64, visits: i64, score: i64) {
 /// Yearly check-ups from 65 on, rarer ones before.
 fn check_ups(life: &mut Life) {
     let age = life.person.age(life.today());
-    let yearly = if age >= 65 { 720 } else if age >= 35 { 190 } else { 60 };
+    let yearly = if age >= 65 {
+        380
+    } else if age >= 35 {
+        45
+    } else {
+        30
+    };
     for years in 0..2 {
         if age < 7 || !life.rng.chance(yearly) {
             continue;
@@ -168,22 +296,33 @@ fn check_ups(life: &mut Life) {
         if age >= 35 {
             let at = visit.start + 10;
             life.blood_count(&mut visit, at, 0);
-            life.kidney_panel(&mut visit, at);
-            life.lipid_panel(&mut visit, at, false);
-            let glucose = life.rng.bell(life.body.glucose, 4);
             let enzymes = [(&ALT, life.rng.bell(24, 9).max(5)), (&AST, life.rng.bell(25, 6).max(8))];
-            visit.order(&GLYCAEMIA, at, &[(&GLUCOSE, glucose)]);
             visit.order(&LIVER, at, &enzymes);
+            if life.rng.chance(500) {
+                life.kidney_panel(&mut visit, at);
+                life.lipid_panel(&mut visit, at, false);
+            }
+            let glucose = life.rng.bell(life.body.glucose, 4);
+            visit.order(&GLYCAEMIA, at, &[(&GLUCOSE, glucose)]);
             visit.perform(&ELECTROCARDIOGRAM, 25);
         }
         life.file(visit);
     }
 }
 
-/// What Auntie 卓玛's story needs beyond her blood pressure: feet, a visit to the
-/// private clinic, and a visit to the mental-health department.
+/// What Auntie 卓玛's story needs beyond her follow-ups: this morning's 186/112 in the
+/// village room, her feet, the private clinic, the mental-health department.
 pub(super) fn zhuoma(life: &mut Life, hypertension: Option<usize>) {
     let today = life.today();
+    let room = life.village_room();
+    let start = today * 1_440 + 7 * 60 + 40;
+    let morning = life.book(start, start + 8, room, &place::GENERAL, &FOLLOW_UP, Class::Ambulatory);
+    if let Some(mut visit) = morning {
+        visit.conditions.extend(hypertension);
+        visit.note(&BLOOD_PRESSURE, Value::Pressure(186, 112));
+        visit.observe(&HEART_RATE, 84);
+        life.file(visit);
+    }
     depression(life, today - 200, 2, 14);
     let private = life.visit(today - 34, place::PRIVATE_CLINIC, &place::GENERAL, &CONSULTATION);
     if let Some(mut visit) = private {

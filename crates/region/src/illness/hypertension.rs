@@ -15,16 +15,16 @@ use crate::story::House;
 /// The ladder of medicines; each step adds one.
 const LADDER: [&Medicine; 4] = [&AMLODIPINE, &VALSARTAN, &HYDROCHLOROTHIAZIDE, &METOPROLOL];
 
-/// Share of people with hypertension in 1,000, by age in decades, and how many of
-/// ten also have diabetes.
+/// Share of people under care for hypertension in 1,000, by age in decades. About as
+/// many again have it and do not know.
 fn prevalence(age: i64) -> u64 {
     match age {
-        ..=29 => 10,
-        30..=39 => 60,
-        40..=49 => 170,
-        50..=59 => 300,
-        60..=69 => 460,
-        _ => 540,
+        ..=29 => 6,
+        30..=39 => 30,
+        40..=49 => 80,
+        50..=59 => 150,
+        60..=69 => 230,
+        _ => 290,
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn run(life: &mut Life) {
     while day < life.today() {
         follow_up(life, &mut illness, day, quarter);
         quarter += 1;
-        day += life.rng.range(78, 112);
+        day += life.rng.range(84, 130);
     }
     if zhuoma {
         super::everyday::zhuoma(life, illness.hypertension);
@@ -89,8 +89,10 @@ fn follow_up(life: &mut Life, illness: &mut Illness, day: i64, quarter: i64) {
     let Value::Pressure(systolic, diastolic) = life.pressure(systolic) else { return };
     visit.note(&BLOOD_PRESSURE, Value::Pressure(systolic, diastolic));
     visit.observe(&HEART_RATE, life.rng.bell(76, 7));
-    let weight = life.weight() + life.rng.range(-10, 10);
-    visit.observe(&WEIGHT, weight);
+    if yearly {
+        let weight = life.weight() + life.rng.range(-10, 10);
+        visit.observe(&WEIGHT, weight);
+    }
     if systolic >= 140 && illness.step < LADDER.len() && life.rng.chance(600) {
         illness.step += 1;
     }

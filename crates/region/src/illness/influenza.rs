@@ -67,7 +67,13 @@ pub(super) fn run(life: &mut Life) {
     let mut year_start = life.first_day();
     while year_start < life.today() {
         let age = life.person.age(year_start);
-        let risk = if age < 15 { 60 } else if age > 64 { 45 } else { 25 };
+        let risk = if age < 15 {
+            60
+        } else if age > 64 {
+            45
+        } else {
+            25
+        };
         if life.rng.chance(risk) {
             let month = life.rng.weighted(&SEASON) as i64;
             let (year, _, _) = tongmai_base::time::civil_from_days(year_start);

@@ -112,6 +112,19 @@ impl Life<'_> {
         day
     }
 
+    /// A day from which on nothing else is booked for so many nights: this one or a later one.
+    /// The emergency room just before an admission does not count.
+    fn free_stay(&self, mut day: i64, nights: i64) -> i64 {
+        let days = |v: &Visit| (v.start.div_euclid(1_440), v.end.div_euclid(1_440));
+        while self.person.visits.iter().any(|v| {
+            let (first, last) = days(v);
+            first <= day + nights && last >= day && !(v.class == Class::Emergency && last <= day)
+        }) {
+            day += 1;
+        }
+        day
+    }
+
     /// Where this person goes: the room of the village.
     pub fn village_room(&self) -> usize {
         place::VILLAGE_ROOM + self.person.village
@@ -154,7 +167,7 @@ impl Life<'_> {
         department: &'static Department,
         service: &'static Service,
     ) -> Option<Visit> {
-        let start = self.free_day(day) * 1_440 + self.rng.range(0, 1_439);
+        let start = self.free_stay(day, nights) * 1_440 + self.rng.range(0, 1_439);
         let end = (start.div_euclid(1_440) + nights) * 1_440 + self.rng.range(9 * 60, 16 * 60);
         self.book(start, end.max(start + 240), provider, department, service, Class::Inpatient)
     }
@@ -192,8 +205,9 @@ impl Life<'_> {
         })
     }
 
-    /// Files a visit.
-    pub fn file(&mut self, visit: Visit) {
+    /// Files a visit. Village rooms are paid by the head, not by the visit (门诊统筹按人头付费).
+    pub fn file(&mut self, mut visit: Visit) {
+        visit.billed &= visit.provider < place::VILLAGE_ROOM;
         self.person.visits.push(visit);
     }
 

@@ -193,7 +193,9 @@ fn delivery(life: &mut Life, birth: &Birth, pregnancy: Option<usize>) {
     life.file(visit);
     for (after, service) in [(9, &HOME_VISIT), (42, &POSTNATAL_VISIT)] {
         let provider = if after == 9 { life.village_room() } else { life.township_clinic() };
-        let Some(mut visit) = life.visit(birth.day + after, provider, &place::GENERAL, service) else { continue };
+        let Some(mut visit) = life.visit(birth.day + after, provider, &place::GENERAL, service) else {
+            continue;
+        };
         if after == 9 {
             visit.class = crate::person::Class::Home;
         }
