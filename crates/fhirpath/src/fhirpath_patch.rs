@@ -29,12 +29,16 @@ type Rule = String;
 /// Applies the operations of `parameters` to `resource` and returns the result.
 ///
 /// All operations succeed or none is applied; their paths share one budget of
-/// [`crate::limits::STEPS`].
+/// [`crate::limits::STEPS`] and one of [`crate::limits::PATCH_SEARCH`].
 pub fn apply(resource: &Json<'_>, parameters: &Json<'_>) -> Result<Json<'static>, PatchError> {
     if parameters.text("resourceType") != Some("Parameters") {
         return Err(PatchError::shape("a FHIRPath Patch is a Parameters resource"));
     }
-    let mut patched = Patched { root: resource.clone().into_owned(), steps: Cell::new(crate::limits::STEPS) };
+    let mut patched = Patched {
+        root: resource.clone().into_owned(),
+        steps: Cell::new(crate::limits::STEPS),
+        searched: Cell::new(crate::limits::PATCH_SEARCH),
+    };
     for (index, parameter) in parameters.items("parameter").iter().enumerate() {
         let operation = Operation::read(parameter).map_err(|rule| PatchError::at(index, "", rule))?;
         let path = operation.path;
@@ -91,7 +95,10 @@ impl<'p> Operation<'p> {
 
 struct Patched {
     root: Json<'static>,
+    /// Steps that the paths may still take.
     steps: Cell<u64>,
+    /// Values that may still be searched for elements.
+    searched: Cell<u64>,
 }
 
 impl Patched {
@@ -117,7 +124,7 @@ impl Patched {
             let Value::Element(element) = value else {
                 return Err("the path gives a value that is not an element of the resource".into());
             };
-            let place = Place::of(&self.root, &element, &self.steps)?;
+            let place = Place::of(&self.root, &element, &self.searched)?;
             places.push(place.ok_or("the path leads out of the resource")?);
         }
         Ok(places)
@@ -262,6 +269,15 @@ mod tests {
                 r#"{"name":"name","valueString":"extension"},{"name":"value","valueExtension":{"url":"u","valueCode":"c"}}"#,
             ),
             r#"{"resourceType":"Patient","birthDate":"1970","_birthDate":{"extension":[{"url":"u","valueCode":"c"}]}}"#,
+        );
+    }
+
+    #[test]
+    fn what_is_left_beside_a_primitive_stays_in_its_place() {
+        check(
+            r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[{"extension":[{"url":"u"}]},{"id":"x"}]}]}"#,
+            &operation("delete", "Patient.name.given[0].extension[0]", ""),
+            r#"{"resourceType":"Patient","name":[{"given":["a","b"],"_given":[null,{"id":"x"}]}]}"#,
         );
     }
 

@@ -73,8 +73,8 @@ fn skip_blank(text: &str, mut at: usize) -> Result<usize, Error> {
         let rest = &text[at..];
         if rest.starts_with("//") {
             at += rest.find(['\n', '\r']).unwrap_or(rest.len());
-        } else if rest.starts_with("/*") {
-            let end = rest[2..].find("*/").ok_or_else(|| Error::syntax(at, "a comment is not closed"))?;
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            let end = comment.find("*/").ok_or_else(|| Error::syntax(at, "a comment is not closed"))?;
             at += end + 4;
         } else if rest.starts_with(char::is_whitespace) {
             at += rest.len() - rest.trim_start().len();

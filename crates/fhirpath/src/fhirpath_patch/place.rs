@@ -21,12 +21,12 @@ impl Place {
     pub(super) fn of(
         root: &Json<'static>,
         element: &Element<'_>,
-        steps: &Cell<u64>,
+        left: &Cell<u64>,
     ) -> Result<Option<Place>, Rule> {
         let Some(target) = element.value.or(element.beside) else { return Ok(None) };
         let mut tokens = Vec::new();
         let target: *const () = std::ptr::from_ref(target).cast();
-        if !search(root, target, &mut tokens, steps)? {
+        if !search(root, target, &mut tokens, left)? {
             return Ok(None);
         }
         // The element of `_birthDate` is `birthDate`.
@@ -131,7 +131,10 @@ impl Place {
             let Some(at) = position(object, &key) else { continue };
             let empty = match (&mut object[at].1, self.index()) {
                 (Json::Array(items), Some(index)) => {
-                    if index < items.len() {
+                    if index < items.len() && name.starts_with('_') {
+                        // The primitive stays, and so do the places of the others.
+                        items[index] = Json::Null;
+                    } else if index < items.len() {
                         items.remove(index);
                     }
                     items.iter().all(|item| *item == Json::Null)
@@ -185,18 +188,17 @@ fn search(
     at: &Json<'static>,
     target: *const (),
     tokens: &mut Vec<Token>,
-    steps: &Cell<u64>,
+    left: &Cell<u64>,
 ) -> Result<bool, Rule> {
     if std::ptr::from_ref(at).cast() == target {
         return Ok(true);
     }
-    let left = steps.get().checked_sub(1).ok_or("the patch takes too many steps")?;
-    steps.set(left);
+    left.set(left.get().checked_sub(1).ok_or("the patch takes too many steps")?);
     match at {
         Json::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 tokens.push(Token::Index(index));
-                if search(item, target, tokens, steps)? {
+                if search(item, target, tokens, left)? {
                     return Ok(true);
                 }
                 tokens.pop();
@@ -205,7 +207,7 @@ fn search(
         Json::Object(properties) => {
             for (name, value) in properties {
                 tokens.push(Token::Name(name.clone().into_owned()));
-                if search(value, target, tokens, steps)? {
+                if search(value, target, tokens, left)? {
                     return Ok(true);
                 }
                 tokens.pop();
