@@ -60,7 +60,9 @@ fn main() {
         black_box(check(&empty));
     }
     let everything = processor_time() - start;
-    println!("tables: elements {definitions:?}, with parameters {parameters:?}, with all paths {everything:?}");
+    println!(
+        "tables: elements {definitions:?}, with parameters {parameters:?}, with all paths {everything:?}"
+    );
     println!("tables: {} kB of memory", anonymous_memory() - before);
 
     let all = resources();
@@ -69,17 +71,25 @@ fn main() {
     let per = |time: Duration| time.as_secs_f64() * 1e6 / all.len() as f64;
 
     let parse = best(|| all.iter().for_each(|(_, text)| drop(black_box(Json::parse_str(text)))));
-    println!("parse    {:.2} µs a resource, {:.0} MB/s", per(parse), bytes as f64 / parse.as_secs_f64() / 1e6);
+    println!(
+        "parse    {:.2} µs a resource, {:.0} MB/s",
+        per(parse),
+        bytes as f64 / parse.as_secs_f64() / 1e6
+    );
 
-    let trees: Vec<(u16, Json<'_>)> = all.iter().map(|(id, text)| (*id, Json::parse_str(text).expect("JSON"))).collect();
+    let trees: Vec<(u16, Json<'_>)> =
+        all.iter().map(|(id, text)| (*id, Json::parse_str(text).expect("JSON"))).collect();
     let time = best(|| trees.iter().for_each(|(_, tree)| drop(black_box(check(tree)))));
     println!("validate {:.2} µs a resource", per(time));
 
     let mut count = 0;
-    let time = best(|| count = trees.iter().map(|(id, tree)| black_box(search::extract(tree, *id)).len()).sum());
+    let time =
+        best(|| count = trees.iter().map(|(id, tree)| black_box(search::extract(tree, *id)).len()).sum());
     println!("extract  {:.2} µs a resource, {:.1} values", per(time), count as f64 / all.len() as f64);
 
-    let time = best(|| trees.iter().for_each(|(id, tree)| drop(black_box(compartment::patient_references(tree, *id)))));
+    let time = best(|| {
+        trees.iter().for_each(|(id, tree)| drop(black_box(compartment::patient_references(tree, *id))))
+    });
     println!("patients {:.2} µs a resource", per(time));
 }
 

@@ -4,7 +4,7 @@
 //! parameters whose references put a resource into the compartment of a
 //! patient, an encounter, a practitioner, a related person or a device.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use crate::definition::{self, ResourceTypeId};
@@ -92,11 +92,14 @@ pub fn patient_references<'v>(resource: &'v Json<'_>, resource_type: ResourceTyp
         if let SearchValue::Reference(reference) = value
             && reference.resource_type == Some(patient)
             && reference.id.is_some()
-            && !found.iter().any(|known| known.raw == reference.raw)
         {
             found.push(reference);
         }
     });
+    if found.len() > 1 {
+        let mut known = HashSet::new();
+        found.retain(|reference| known.insert(reference.raw));
+    }
     found
 }
 

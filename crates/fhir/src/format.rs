@@ -46,7 +46,9 @@ fn check_text(primitive: Primitive, text: &str) -> Result<(), Rule> {
         ),
         Primitive::Id => (is_id(text), "1 to 64 letters, digits, '-' and '.'"),
         Primitive::Instant => (is_instant(text), "yyyy-mm-ddThh:mm:ss with a zone such as +08:00"),
-        Primitive::Markdown | Primitive::String => (is_text(text), "text without control characters"),
+        Primitive::Markdown | Primitive::String => {
+            (is_text(text), "at most 1 MB of text without control characters")
+        }
         Primitive::Oid => (is_oid(text), "urn:oid: followed by numbers parted by points"),
         Primitive::Time => (is_time(text), "hh:mm:ss without a zone"),
         Primitive::Uuid => {
@@ -136,9 +138,10 @@ fn is_hex_uuid(hex: &str, capitals: bool) -> bool {
         })
 }
 
-/// `string` and `markdown`: no control characters but tab and line ends.
+/// `string` and `markdown`: at most 1 MB, no control characters but tab and line ends.
 fn is_text(text: &str) -> bool {
-    text.bytes().all(|byte| byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r'))
+    text.len() <= 1024 * 1024
+        && text.bytes().all(|byte| byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 
 /// `base64Binary`: groups of four characters, white space between them, padding at the end.

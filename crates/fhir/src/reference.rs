@@ -26,7 +26,7 @@ fn walk(value: &Json<'_>, place: &Place<'_>, visit: &mut dyn FnMut(&Place<'_>, &
         }
         Json::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                if let Json::Object(_) = item {
+                if matches!(item, Json::Object(_) | Json::Array(_)) {
                     walk(item, &place.item(index), visit);
                 }
             }
@@ -57,7 +57,8 @@ pub fn for_each_reference_mut<'a>(resource: &mut Json<'a>, change: &mut dyn FnMu
 }
 
 /// Whether the string `reference` of an object makes it a Reference. Three other elements of R4
-/// have that name and hold a `uri`; each stands beside properties that no Reference has.
+/// have that name and hold a `uri`. They stand beside properties that no Reference has; only
+/// `Immunization.education` may hold the address alone, and then passes for a Reference.
 fn is_reference(value: &Json<'_>, properties: &[(Cow<'_, str>, Json<'_>)]) -> bool {
     const OF_A_REFERENCE: &[&str] =
         &["reference", "_reference", "type", "_type", "identifier", "display", "_display", "id", "extension"];

@@ -3,16 +3,21 @@
 //! Checked are unknown elements, JSON forms and primitive formats, cardinality,
 //! choices, required bindings to the value sets that R4 ships, the types that
 //! references point to, extensions, contained resources, and that nothing is
-//! empty. Profiles and the invariants of FHIRPath are not.
+//! empty. Profiles are not, nor the invariants of FHIRPath but for a few.
+
+use std::collections::HashMap;
 
 use tongmai_base::{Finding, Severity};
 
-use crate::definition::{self, Binding, Element, ElementType, Group, Primitive, Shape, Strength};
+use crate::definition::{
+    self, Binding, Element, ElementType, Group, Primitive, ResourceTypeId, Shape, Strength,
+};
 use crate::format;
 use crate::json::{Json, Object};
 use crate::place::Place;
 
 mod reference;
+mod rules;
 
 /// What to check.
 #[derive(Debug, Clone)]
@@ -34,8 +39,8 @@ impl Default for Options {
 /// `binding`, `reference`, `extension`, `contained`, `narrative`, `period`, `bundle`, `null`, `empty`.
 pub fn validate(resource: &Json<'_>, options: &Options) -> Vec<Finding> {
     let name = resource.text("resourceType").unwrap_or("Resource");
-    let mut validator = Validator { options, findings: Vec::new(), container: None };
-    validator.resource(resource, &Place::root(name), None);
+    let mut validator = Validator { options, findings: Vec::new(), contained: Contained::default() };
+    validator.resource(resource, &Place::root(name), true);
     validator.findings
 }
 
@@ -44,14 +49,24 @@ pub fn is_invalid(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity >= Severity::Error)
 }
 
-struct Validator<'r, 't> {
-    options: &'r Options,
-    findings: Vec<Finding>,
-    /// The resource whose contained resources references of the form `#id` mean.
-    container: Option<&'r Json<'t>>,
+/// The contained resources of an outer resource. Made once for each, since references
+/// and contained resources may both be many.
+#[derive(Default)]
+struct Contained<'r> {
+    /// The type of the outer resource, which `#` alone means.
+    outer: Option<ResourceTypeId>,
+    /// The type of each contained resource, by its id.
+    types: HashMap<&'r str, Option<ResourceTypeId>>,
 }
 
-impl<'r, 't> Validator<'r, 't> {
+struct Validator<'r> {
+    options: &'r Options,
+    findings: Vec<Finding>,
+    /// What references of the form `#id` mean within the outer resource at hand.
+    contained: Contained<'r>,
+}
+
+impl<'r> Validator<'r> {
     fn full(&self) -> bool {
         self.findings.len() >= self.options.most_findings
     }
@@ -65,7 +80,7 @@ impl<'r, 't> Validator<'r, 't> {
     }
 
     /// Checks a whole resource: the outermost one, one in a Bundle or Parameters, or a contained one.
-    fn resource(&mut self, value: &'r Json<'t>, place: &Place<'_>, container: Option<&'r Json<'t>>) {
+    fn resource(&mut self, value: &'r Json<'_>, place: &Place<'_>, is_outer: bool) {
         let Json::Object(properties) = value else {
             return self.wrong_form(place, value, "a resource", "an object");
         };
@@ -77,10 +92,9 @@ impl<'r, 't> Validator<'r, 't> {
                 "name the type of the resource",
             );
         };
-        let group = name.as_str().and_then(definition::resource_type_id).and_then(definition::resource_group);
-        let Some(group) = group else {
-            let message =
-                format!("'{}' is not a resource type of R4", name.as_str().unwrap_or("(not a string)"));
+        let id = name.as_str().and_then(definition::resource_type_id);
+        let Some(group) = id.and_then(definition::resource_group) else {
+            let message = format!("{} is not a resource type of R4", shown(name));
             return self.error(
                 place,
                 "resource-type",
@@ -88,19 +102,28 @@ impl<'r, 't> Validator<'r, 't> {
                 "write one of R4's resource types, such as Patient",
             );
         };
-        let outer = std::mem::replace(&mut self.container, Some(container.unwrap_or(value)));
-        self.object(group, properties, place);
-        if container.is_none() {
-            self.contained(value, place);
+        if !is_outer {
+            return self.object(group, properties, place);
         }
-        self.container = outer;
+        let inner = value.items("contained");
+        let types =
+            inner.iter().filter_map(|inner| Some((inner.text("id")?, reference::type_of(inner)))).collect();
+        let before = std::mem::replace(&mut self.contained, Contained { outer: id, types });
+        self.object(group, properties, place);
+        if !inner.is_empty() {
+            self.contained(value, inner, place);
+        }
+        self.contained = before;
     }
 
     /// Rules for contained resources: each has an id, is referred to, and holds no others.
-    fn contained(&mut self, resource: &'r Json<'t>, place: &Place<'_>) {
-        let Some(Json::Array(contained)) = resource.get("contained") else { return };
+    fn contained(&mut self, outer: &Json<'_>, contained: &[Json<'_>], place: &Place<'_>) {
+        let referred = reference::fragments(outer);
         let list = place.property("contained");
         for (index, inner) in contained.iter().enumerate() {
+            if self.full() {
+                return;
+            }
             let place = list.item(index);
             if inner.get("contained").is_some() {
                 let message = "a contained resource holds contained resources".into();
@@ -110,12 +133,8 @@ impl<'r, 't> Validator<'r, 't> {
             for name in ["versionId", "lastUpdated", "security"] {
                 if meta.is_some_and(|meta| meta.get(name).is_some()) {
                     let message = format!("a contained resource has meta.{name}");
-                    self.error(
-                        &place,
-                        "contained",
-                        message,
-                        "leave it out: a contained resource has no life of its own",
-                    );
+                    let repair = "leave it out: a contained resource has no life of its own";
+                    self.error(&place, "contained", message, repair);
                 }
             }
             let Some(id) = inner.text("id") else {
@@ -123,14 +142,14 @@ impl<'r, 't> Validator<'r, 't> {
                 self.error(&place, "contained", message, "give it an id and refer to it as #id");
                 continue;
             };
-            if !reference::is_referred_to(resource, inner, id) {
+            if !referred.contains(id) && !reference::fragments(inner).contains("") {
                 let message = format!("nothing refers to the contained resource '{id}'");
                 self.error(&place, "contained", message, format!("refer to it as #{id}, or leave it out"));
             }
         }
     }
 
-    fn object(&mut self, group: &'static Group, properties: &'r Object<'t>, place: &Place<'_>) {
+    fn object(&mut self, group: &'static Group, properties: &'r Object<'_>, place: &Place<'_>) {
         // One bit for each element of the group, and the property that set it.
         let mut seen: u64 = 0;
         let mut choices: Vec<(u8, u8)> = Vec::new();
@@ -176,8 +195,11 @@ impl<'r, 't> Validator<'r, 't> {
                 self.error(&place.property(element.name), "cardinality", message, "give it a value");
             }
         }
-        if group.path == "Extension" {
-            self.extension(properties, place);
+        match group.path {
+            "Extension" => self.extension(properties, place),
+            "Period" => self.period(properties, place),
+            "Bundle" => self.bundle(properties, place),
+            _ => {}
         }
     }
 
@@ -185,23 +207,19 @@ impl<'r, 't> Validator<'r, 't> {
     fn unknown(&mut self, group: &'static Group, name: &str, place: &Place<'_>) {
         let lower = name.to_lowercase();
         let near = group.properties().iter().find(|property| property.name.to_lowercase() == lower);
-        let choice = group.elements.iter().find(|element| element.choice && element.name == name);
+        let choice = group.elements.iter().find(|element| element.choice && name.starts_with(element.name));
         let repair = match (near, choice) {
             (Some(property), _) => format!("write {}", property.name),
             (None, Some(element)) => {
-                format!(
-                    "write {name} with its type behind it, such as {name}{}",
-                    capital(element.types[0].name)
-                )
+                let of_element =
+                    |property: &&definition::Property| group.typed(property).0.name == element.name;
+                let names = group.properties().iter().filter(of_element).map(|property| property.name);
+                format!("write one of {}", some_of(names))
             }
             (None, None) => "leave it out, or carry it as an extension".to_owned(),
         };
-        self.error(
-            &place.property(name),
-            "unknown-element",
-            format!("{} has no element {name}", group.path),
-            repair,
-        );
+        let message = format!("{} has no element {name}", group.path);
+        self.error(&place.property(name), "unknown-element", message, repair);
     }
 
     /// Checks the value of a property; says whether there is one.
@@ -210,8 +228,8 @@ impl<'r, 't> Validator<'r, 't> {
         element: &'static Element,
         of_type: &'static ElementType,
         name: &str,
-        value: &'r Json<'t>,
-        siblings: &'r Object<'t>,
+        value: &'r Json<'_>,
+        siblings: &'r Object<'_>,
         place: &Place<'_>,
     ) -> bool {
         match (element.many, value) {
@@ -263,7 +281,7 @@ impl<'r, 't> Validator<'r, 't> {
         &mut self,
         element: &'static Element,
         of_type: &'static ElementType,
-        value: &'r Json<'t>,
+        value: &'r Json<'_>,
         place: &Place<'_>,
     ) -> bool {
         let Shape::Primitive(_) = of_type.shape else {
@@ -318,14 +336,13 @@ impl<'r, 't> Validator<'r, 't> {
         &mut self,
         element: &'static Element,
         of_type: &'static ElementType,
-        value: &'r Json<'t>,
+        value: &'r Json<'_>,
         place: &Place<'_>,
     ) {
         match of_type.shape {
             Shape::Primitive(primitive) => self.primitive(element, primitive, of_type, value, place),
             Shape::Resource => {
-                let container = if element.name == "contained" { self.container } else { None };
-                self.resource(value, place, container);
+                self.resource(value, place, element.name != "contained");
             }
             Shape::Group(id) => {
                 let Json::Object(properties) = value else {
@@ -354,13 +371,16 @@ impl<'r, 't> Validator<'r, 't> {
             return self.wrong_form(place, value, of_type.name, "a single value");
         }
         if let Err(rule) = format::check(primitive, value) {
-            let code = if matches!(value, Json::String(_)) { "format" } else { "type" };
-            return self.error(
-                place,
-                code,
-                format!("{} is not a {}", shown(value), of_type.name),
-                format!("it should be {rule}"),
-            );
+            let right_form = match primitive {
+                Primitive::Boolean => matches!(value, Json::Bool(_)),
+                Primitive::Decimal | Primitive::Integer | Primitive::PositiveInt | Primitive::UnsignedInt => {
+                    matches!(value, Json::Number(_))
+                }
+                _ => matches!(value, Json::String(_)),
+            };
+            let code = if right_form { "format" } else { "type" };
+            let message = format!("{} is not of type {}", shown(value), of_type.name);
+            return self.error(place, code, message, format!("it should be {rule}"));
         }
         if primitive == Primitive::Xhtml
             && let Err(why) = crate::narrative::check(value.as_str().unwrap_or(""))
@@ -412,30 +432,11 @@ impl<'r, 't> Validator<'r, 't> {
 
     #[cold]
     fn not_in_set(&mut self, binding: &Binding, found: &str, place: &Place<'_>) {
-        let mut codes: Vec<&str> =
-            binding.set.into_iter().flat_map(|set| set.members_listed()).map(|(_, code)| code).collect();
+        let listed = binding.set.into_iter().flat_map(|set| set.members_listed());
+        let mut codes: Vec<&str> = listed.map(|(_, code)| code).collect();
         codes.dedup();
-        let more = codes.len() > 12;
-        codes.truncate(12);
-        let repair = format!("use one of {}{}", codes.join(", "), if more { ", …" } else { "" });
+        let repair = format!("use one of {}", some_of(codes.into_iter()));
         self.error(place, "binding", format!("{found} is not in the value set {}", binding.url), repair);
-    }
-
-    /// Rules of extensions: either a value or extensions, and an address that says what they mean.
-    fn extension(&mut self, properties: &Object<'_>, place: &Place<'_>) {
-        let has = |test: fn(&str) -> bool| properties.iter().any(|(name, _)| test(name));
-        let (value, nested) = (
-            has(|name| name.starts_with("value") || name.starts_with("_value")),
-            has(|name| name == "extension"),
-        );
-        if value == nested {
-            let message = if value {
-                "an extension has both a value and extensions"
-            } else {
-                "an extension has neither a value nor extensions"
-            };
-            self.error(place, "extension", message.into(), "give it a value, or extensions within it");
-        }
     }
 }
 
@@ -451,7 +452,12 @@ fn shown(value: &Json<'_>) -> String {
     }
 }
 
-fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+/// The first dozen of some names.
+fn some_of<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut names: Vec<&str> = names.collect();
+    if names.len() > 12 {
+        names.truncate(12);
+        names.push("…");
+    }
+    names.join(", ")
 }

@@ -11,11 +11,21 @@ use tongmai_fhir::json::Json;
 use tongmai_fhir::validate::{Options, is_invalid, validate};
 
 /// Keys of a case that say it needs more than the resource itself.
-const NEEDS_MORE: &[&str] =
-    &["packages", "profile", "profiles", "supporting", "supporting5", "logical", "examples", "package-map", "tx-dependent"];
+const NEEDS_MORE: &[&str] = &[
+    "packages",
+    "profile",
+    "profiles",
+    "supporting",
+    "supporting5",
+    "logical",
+    "examples",
+    "package-map",
+    "tx-dependent",
+];
 
 /// Modules about other things than resources: terminology, CDS Hooks, signatures, other syntaxes, services.
-const OTHER_MODULES: &[&str] = &["tx", "tx-advanced", "cdshooks", "shc", "dsig", "json5", "matchetype", "api", "logical"];
+const OTHER_MODULES: &[&str] =
+    &["tx", "tx-advanced", "cdshooks", "shc", "dsig", "json5", "matchetype", "api", "logical"];
 
 /// Share of the cases that must agree, in percent.
 const FLOOR: usize = 50;
@@ -24,7 +34,9 @@ fn expected_outcome(case: &Json<'_>, folder: &Path) -> Option<bool> {
     let path = folder.join("outcomes").join(case.text("java")?);
     let bytes = std::fs::read(path).ok()?;
     let outcome = Json::parse(&bytes).ok()?;
-    Some(outcome.items("issue").iter().all(|issue| !matches!(issue.text("severity"), Some("error" | "fatal"))))
+    Some(
+        outcome.items("issue").iter().all(|issue| !matches!(issue.text("severity"), Some("error" | "fatal"))),
+    )
 }
 
 #[test]
@@ -56,7 +68,10 @@ fn verdicts_agree_with_the_official_validator() {
         if valid == expected {
             agreed += 1;
         } else {
-            eprintln!("{name} ({file}): HL7 says {}, we say {why}", if expected { "valid" } else { "invalid" });
+            eprintln!(
+                "{name} ({file}): HL7 says {}, we say {why}",
+                if expected { "valid" } else { "invalid" }
+            );
         }
     }
     eprintln!("{agreed} of {taken} verdicts agree");

@@ -9,7 +9,8 @@ use tongmai_fhir::{compartment, definition, validate};
 /// Gives every resource of every bundle to `visit`.
 fn for_each_resource(mut visit: impl FnMut(&str, &Json<'_>)) {
     let Some(folder) = tongmai_testkit::data("synthea") else { return };
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("folder").map(|file| file.expect("file").path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("folder").map(|file| file.expect("file").path()).collect();
     files.sort();
     for file in files {
         let bytes = tongmai_testkit::read(&file);
@@ -42,7 +43,9 @@ fn every_resource_gives_values() {
     for_each_resource(|name, resource| {
         let id = definition::resource_type_id(name).expect("type");
         let values = search::extract(resource, id);
-        assert!(values.iter().any(|(parameter, _)| search::by_id(*parameter).is_some_and(|p| p.code == "_id")));
+        assert!(
+            values.iter().any(|(parameter, _)| search::by_id(*parameter).is_some_and(|p| p.code == "_id"))
+        );
         for (parameter, value) in &values {
             let parameter = search::by_id(*parameter).expect("known");
             assert!(parameter.is_for(name), "{name} {}", parameter.url);

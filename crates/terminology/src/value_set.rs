@@ -41,7 +41,9 @@ pub fn value_sets() -> impl Iterator<Item = &'static ValueSet> {
 fn index() -> &'static HashMap<&'static str, ValueSet> {
     static INDEX: OnceLock<HashMap<&'static str, ValueSet>> = OnceLock::new();
     INDEX.get_or_init(|| {
-        blocks(TABLE, "\n=").map(|(url, lines)| (url, ValueSet { url, lines, members: OnceLock::new() })).collect()
+        blocks(TABLE, "\n=")
+            .map(|(url, lines)| (url, ValueSet { url, lines, members: OnceLock::new() }))
+            .collect()
     })
 }
 

@@ -208,7 +208,7 @@ fn strings<'v>(value: &'v Json<'_>, names: &[&str], emit: &mut dyn FnMut(SearchV
 }
 
 /// A reference with what stands beside it; `None` when it holds neither an address nor an identifier.
-pub(super) fn reference<'v>(value: &'v Json<'_>) -> Option<Reference<'v>> {
+fn reference<'v>(value: &'v Json<'_>) -> Option<Reference<'v>> {
     let identifier = value
         .get("identifier")
         .and_then(|identifier| Some((identifier.text("system"), identifier.text("value")?)));

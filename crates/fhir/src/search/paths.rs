@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use super::convert::{self, Conversion};
+use super::convert::Conversion;
 use super::expression::{self, Path, Step};
 use super::value::{SearchValue, Token};
 use super::{Kind, ParameterId, SearchParameter};
@@ -88,8 +88,8 @@ struct Emit {
 
 enum How {
     Value(Conversion),
-    /// A reference, when it is to this type.
-    ReferenceTo(ResourceTypeId),
+    /// References to this type only.
+    ReferenceTo(ResourceTypeId, Conversion),
     /// Position in [`Tree::composites`].
     Composite(usize),
     /// Whether one of these properties is there and not `false`.
@@ -197,8 +197,13 @@ impl Tree {
             let Place::Element(element, of_type) = cursor.of else { continue };
             let codes = element.binding.and_then(|binding| binding.set);
             let Some(conversion) = Conversion::of(kind, of_type.name, codes) else { continue };
+            // The first entry of a Bundle counts only when it is what the parameter is about.
+            let only_to = match (conversion, parameter.targets) {
+                (Conversion::Entry, [target]) => Some(*target),
+                _ => only_to,
+            };
             let how = match only_to {
-                Some(target) => How::ReferenceTo(target),
+                Some(target) => How::ReferenceTo(target, conversion),
                 None => How::Value(conversion),
             };
             self.nodes[usize::from(cursor.node)].emits.push(Emit { parameter: id, how });
@@ -315,13 +320,11 @@ impl Tree {
     ) {
         match &found.how {
             How::Value(conversion) => conversion.run(value, &mut |value| emit(found.parameter, value)),
-            How::ReferenceTo(target) => {
-                if let Some(reference) =
-                    convert::reference(value).filter(|r| r.resource_type == Some(*target))
-                {
-                    emit(found.parameter, SearchValue::Reference(reference));
+            How::ReferenceTo(target, conversion) => conversion.run(value, &mut |value| {
+                if matches!(&value, SearchValue::Reference(r) if r.resource_type == Some(*target)) {
+                    emit(found.parameter, value);
                 }
-            }
+            }),
             How::NotFalse(properties) => {
                 let is =
                     properties.iter().any(|name| value.get(name).is_some_and(|v| *v != Json::Bool(false)));

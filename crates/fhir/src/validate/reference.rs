@@ -1,12 +1,14 @@
 //! Rules of references.
 
+use std::collections::HashSet;
+
 use super::Validator;
 use crate::definition::{self, ElementType, ResourceTypeId};
 use crate::json::Json;
 use crate::place::Place;
 use crate::search::Reference;
 
-impl Validator<'_, '_> {
+impl Validator<'_> {
     /// Checks where a reference may point to.
     pub(super) fn reference(&mut self, of_type: &'static ElementType, value: &Json<'_>, place: &Place<'_>) {
         let Some(raw) = value.text("reference") else { return };
@@ -54,18 +56,13 @@ impl Validator<'_, '_> {
         }
     }
 
-    /// The type of the contained resource `id`; of the container itself for an empty id.
+    /// The type of the contained resource `id`; of the outer resource for an empty id.
     fn contained_type(&self, id: &str) -> Result<Option<ResourceTypeId>, String> {
-        let Some(container) = self.container else { return Ok(None) };
-        let of_type =
-            |resource: &Json<'_>| resource.text("resourceType").and_then(definition::resource_type_id);
         if id.is_empty() {
-            return Ok(of_type(container));
+            return Ok(self.contained.outer);
         }
-        match container.items("contained").iter().find(|inner| inner.text("id") == Some(id)) {
-            Some(inner) => Ok(of_type(inner)),
-            None => Err(format!("no contained resource has the id '{id}'")),
-        }
+        let known = self.contained.types.get(id).copied();
+        known.ok_or_else(|| format!("no contained resource has the id '{id}'"))
     }
 }
 
@@ -73,16 +70,22 @@ fn name(id: ResourceTypeId) -> &'static str {
     definition::resource_type_name(id).unwrap_or("")
 }
 
-/// Whether anything in `resource` refers to its contained resource `id`, or that one refers to `resource`.
-pub(super) fn is_referred_to(resource: &Json<'_>, inner: &Json<'_>, id: &str) -> bool {
-    mentions(resource, &|text| text.strip_prefix('#') == Some(id)) || mentions(inner, &|text| text == "#")
+/// The type that a resource says it is.
+pub(super) fn type_of(resource: &Json<'_>) -> Option<ResourceTypeId> {
+    resource.text("resourceType").and_then(definition::resource_type_id)
 }
 
-fn mentions(value: &Json<'_>, test: &dyn Fn(&str) -> bool) -> bool {
-    match value {
-        Json::String(text) => test(text),
-        Json::Array(items) => items.iter().any(|item| mentions(item, test)),
-        Json::Object(properties) => properties.iter().any(|(_, value)| mentions(value, test)),
-        _ => false,
+/// What stands behind the `#` of every string within `value` that begins with one.
+pub(super) fn fragments<'v>(value: &'v Json<'_>) -> HashSet<&'v str> {
+    fn walk<'v>(value: &'v Json<'_>, found: &mut HashSet<&'v str>) {
+        match value {
+            Json::String(text) => found.extend(text.strip_prefix('#')),
+            Json::Array(items) => items.iter().for_each(|item| walk(item, found)),
+            Json::Object(properties) => properties.iter().for_each(|(_, value)| walk(value, found)),
+            _ => {}
+        }
     }
+    let mut found = HashSet::new();
+    walk(value, &mut found);
+    found
 }
