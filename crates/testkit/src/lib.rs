@@ -5,6 +5,8 @@
 //! it says so and passes, unless `TONGMAI_NO_SKIP` is set, as it is in
 //! continuous integration: then the skip is a failure.
 
+pub mod postgres;
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
