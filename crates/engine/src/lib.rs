@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod everything;
 pub mod failure;
 mod keys;
+mod link;
 pub mod patch;
 pub mod read;
 mod rows;

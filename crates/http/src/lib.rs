@@ -1,1 +1,178 @@
-//! FHIR REST and bulk data over HTTP.
+//! FHIR REST and bulk data over HTTP/1.1.
+//!
+//! A thin door: it reads a request, asks the engine, has the answer released by
+//! `access`, and writes bytes. Stored text is copied into the answer as it is.
+
+mod answer;
+mod bundle;
+mod capability;
+mod export;
+mod metrics;
+mod request;
+mod rest;
+mod subset;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tongmai_access::Access;
+use tongmai_base::limits;
+use tongmai_engine::Engine;
+
+pub use answer::{Answer, plain, refuse};
+pub use metrics::Metrics;
+pub use request::{Asked, read_body};
+
+/// How long a client may take to send its headers, or its body.
+const SLOWEST: Duration = Duration::from_secs(30);
+/// How long requests under way may take to end after a stop was asked for.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// What answers everything that is not FHIR: the pages.
+pub type Pages = Arc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+
+/// Everything that a request needs.
+pub struct Service {
+    /// Writes, reads and searches.
+    pub engine: Arc<Engine>,
+    /// Releases what was read.
+    pub access: Arc<Access>,
+    /// Numbers for the operator.
+    pub metrics: Arc<Metrics>,
+    /// The pages, where there are any.
+    pub pages: Option<Pages>,
+    /// Bulk exports.
+    pub exports: export::Exports,
+    /// Requests that may still be taken in.
+    room: Semaphore,
+    /// The engine's store waits for a network, so its work must leave the reactor's threads.
+    remote_store: bool,
+}
+
+impl Service {
+    /// A service; exports are written below `folder`.
+    pub fn new(
+        engine: Arc<Engine>,
+        access: Arc<Access>,
+        pages: Option<Pages>,
+        folder: PathBuf,
+        remote_store: bool,
+    ) -> Service {
+        Service {
+            engine,
+            access,
+            metrics: Arc::new(Metrics::default()),
+            pages,
+            exports: export::Exports::new(folder),
+            room: Semaphore::new(limits::CONCURRENT_REQUESTS),
+            remote_store,
+        }
+    }
+
+    /// Runs work of the engine where it may take its time.
+    async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        long: bool,
+        work: impl FnOnce(&Service) -> T + Send + 'static,
+    ) -> T {
+        if !long && !self.remote_store {
+            return work(self);
+        }
+        let service = self.clone();
+        match tokio::task::spawn_blocking(move || work(&service)).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}
+
+/// Serves until `stop` resolves; then ends what is under way.
+pub async fn serve(
+    service: Arc<Service>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let graceful = hyper_util::server::graceful::GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let stream = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file handles, most likely: give the others time to end.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let service = service.clone();
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(SLOWEST)
+            .max_buf_size(64 * 1024)
+            .pipeline_flush(true)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| {
+                    let service = service.clone();
+                    async move { Ok::<_, std::convert::Infallible>(handle(service, request).await) }
+                }),
+            );
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A client that goes away in the middle is no event.
+            let _ = connection.await;
+        });
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(FAREWELL) => tracing::warn!("requests were cut off by the stop"),
+    }
+    Ok(())
+}
+
+async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Answer {
+    let begun = Instant::now();
+    let Ok(_place) = service.room.try_acquire() else {
+        service.metrics.refused_busy();
+        return answer::busy();
+    };
+    let asked = match request::read(request).await {
+        Ok(asked) => asked,
+        Err(answer) => return *answer,
+    };
+    let kind = metrics::kind(&asked);
+    let answer = match asked.path.as_str() {
+        "/health/live" => plain(200, "text/plain", "alive\n"),
+        "/health/ready" => ready(&service).await,
+        "/metrics" => plain(200, "text/plain; version=0.0.4", service.metrics.show()),
+        path if path == "/fhir" || path.starts_with("/fhir/") => rest::answer(&service, asked).await,
+        _ => match &service.pages {
+            Some(pages) => pages(asked).await,
+            None => plain(404, "text/plain; charset=utf-8", "FHIR is at /fhir\n"),
+        },
+    };
+    service.metrics.answered(kind, answer.status().as_u16(), begun.elapsed());
+    answer
+}
+
+async fn ready(service: &Arc<Service>) -> Answer {
+    let able = service.work(false, |service| service.engine.store().snapshot().map(|_| ())).await;
+    match able {
+        Ok(()) => plain(200, "text/plain", "ready\n"),
+        Err(_) => plain(503, "text/plain", "the store cannot be read\n"),
+    }
+}

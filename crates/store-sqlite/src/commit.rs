@@ -44,17 +44,19 @@ pub(crate) fn commit(
 /// What was given out and is durable once the commit is.
 struct GivenOut {
     records: Vec<ResourceKey>,
+    /// Every record key that was filed is below this.
+    records_below: u64,
     symbols: usize,
 }
 
 impl GivenOut {
     fn settle(self, store: &SqliteStore) {
-        if !self.records.is_empty() {
-            let mut given = lock(&store.given);
-            for key in &self.records {
-                given.pending.remove(key);
-            }
+        let mut given = lock(&store.given);
+        for key in &self.records {
+            given.pending.remove(key);
         }
+        given.next_record_key = given.next_record_key.max(self.records_below);
+        drop(given);
         let mut symbols = store.symbols.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         symbols.committed = symbols.committed.max(self.symbols);
     }
@@ -78,6 +80,7 @@ struct Group<'c> {
     texts: Vec<(TextRow, Seq, RecordKey)>,
     records: Vec<(RecordRow, Seq)>,
     events: Vec<Event>,
+    records_below: u64,
     rows: u64,
 }
 
@@ -108,6 +111,7 @@ impl<'c> Group<'c> {
             texts: Vec::new(),
             records: Vec::new(),
             events: Vec::new(),
+            records_below: 0,
             rows: 0,
         };
         let mut answers = Vec::with_capacity(transactions.len());
@@ -226,7 +230,13 @@ impl<'c> Group<'c> {
             seq,
             version: change.version,
             record_key: change.record_key,
-            deleted: matches!(change.kind, EventKind::Delete | EventKind::Purge),
+            deleted: match change.kind {
+                EventKind::Delete | EventKind::Purge => true,
+                EventKind::Put => false,
+                EventKind::Restrict | EventKind::Release | EventKind::Move => {
+                    before.is_some_and(|b| b.deleted)
+                }
+            },
             restricted: match change.kind {
                 EventKind::Restrict => true,
                 EventKind::Release => false,
@@ -234,6 +244,9 @@ impl<'c> Group<'c> {
             },
         };
         self.write_current(change.key, now, before.is_none())?;
+        if let Some(record_key) = change.patient_record {
+            self.write_patient(change.key, record_key)?;
+        }
         if let Some(source_key) = change.source_key {
             self.execute(
                 "INSERT OR REPLACE INTO directory VALUES (?1, ?2)",
@@ -286,6 +299,8 @@ impl<'c> Group<'c> {
     fn supersede(&mut self, change: &Change, before: Current, seq: Seq) -> Result<()> {
         if before.seq >= self.gathered_from {
             self.flush()?;
+            // Rows of this very change are gathered next.
+            self.gathered_from = seq;
         }
         let keep = change.kind != EventKind::Purge;
         let (old, until, record) = (before.seq as i64, seq as i64, before.record_key.0 as i64);
@@ -410,6 +425,15 @@ impl<'c> Group<'c> {
         self.texts.clear();
         self.records.clear();
         self.gathered_from = self.next;
+        Ok(())
+    }
+
+    fn write_patient(&mut self, key: ResourceKey, record_key: RecordKey) -> Result<()> {
+        self.records_below = self.records_below.max(record_key.0.saturating_add(1));
+        let record_key = record_key.0 as i64;
+        self.execute("INSERT OR IGNORE INTO patient VALUES (?1, ?2)", params![key.0, record_key])?;
+        self.execute("INSERT OR IGNORE INTO patient_key VALUES (?1, ?2)", params![record_key, key.0])?;
+        self.rows += 2;
         Ok(())
     }
 

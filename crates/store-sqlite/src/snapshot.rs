@@ -1,6 +1,7 @@
 //! Reads of one consistent state.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::ops::Bound;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
@@ -81,6 +82,14 @@ impl<'s> SqliteSnapshot<'s> {
         sql.push_str("SELECT value, seq, extra, record_key, label FROM search");
         sql.push_str(if old { "_old" } else { "" });
         let single = range.low == range.high;
+        // A cursor outside the one value leaves all of it or nothing.
+        let after = match after.map(|cursor| (cursor.value.cmp(&range.low), order)) {
+            Some((Ordering::Less, Order::Ascending) | (Ordering::Greater, Order::Descending)) if single => {
+                None
+            }
+            Some((Ordering::Less | Ordering::Greater, _)) if single => return Ok(()),
+            _ => after,
+        };
         sql.push_str(if single {
             " WHERE slot = ?1 AND value = ?2"
         } else {
