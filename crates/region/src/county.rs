@@ -101,7 +101,7 @@ impl County {
             Ethnicity::Yi => names::yi_family(&mut rng),
             _ => names::surname(&mut rng),
         };
-        let shared_phone = number::phone(rng.next());
+        let shared_phone = number::phone(rng.bits());
         let mut identities = Vec::with_capacity(household.members.len());
         for (index, member) in household.members.iter().enumerate() {
             let own = matches!(member.role, Role::Partner)
@@ -118,7 +118,7 @@ impl County {
                 0..12 => Some(shared_phone.clone()),
                 _ if rng.chance(60) => None,
                 _ if age > 65 && rng.chance(400) => Some(shared_phone.clone()),
-                _ => Some(number::phone(rng.next())),
+                _ => Some(number::phone(rng.bits())),
             };
             let numbered = age > 0 || self.today - member.birth > 30;
             let sequence = self.sequences[household.first as usize + index];
@@ -335,7 +335,7 @@ impl Identity {
             phone: self.phone.clone(),
             migrant: household.origin.is_some(),
             marital: marital(household, member, county.today),
-            employee: adult && mix(own) % 5 == 0,
+            employee: adult && mix(own).is_multiple_of(5),
             mother: None,
             twins: household.twins_of(member).map(|t| household.first + t as u64).collect(),
             key: own,

@@ -349,7 +349,7 @@ impl Directory {
 }
 
 fn staff_name(rng: &mut Rng, sex: Sex, township: &Township) -> Name {
-    name_of(rng, people_of(rng.clone().next(), township), sex)
+    name_of(rng, people_of(rng.clone().bits(), township), sex)
 }
 
 /// One of the township's peoples, by a draw.

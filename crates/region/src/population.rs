@@ -63,7 +63,7 @@ impl Household {
         }
         let mut rng = Rng::new(seed, uid::STREAM_HOUSEHOLD, index);
         let village = rng.below(VILLAGES as u64) as usize;
-        let people = place::people_of(rng.next(), place::village(village).0);
+        let people = place::people_of(rng.bits(), place::village(village).0);
         let origin = rng.chance(60).then(|| 990_200 + rng.below(60) as u32);
         let mut house = Household {
             index,

@@ -29,15 +29,15 @@ impl Rng {
         Rng(key(seed, stream, index))
     }
 
-    /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    /// The next 64 bits of the stream.
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mix(self.0)
     }
 
     /// A number in `0..bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A number between `low` and `high`, both included.
@@ -74,7 +74,7 @@ impl Rng {
     /// A bell-shaped number: the sum of four uniform draws, with this mean and
     /// standard deviation, never further than 3.46 deviations away.
     pub fn bell(&mut self, mean: i64, deviation: i64) -> i64 {
-        let bits = self.next();
+        let bits = self.bits();
         let sum: i64 = (0..4).map(|i| ((bits >> (16 * i)) & 0xFFFF) as i64).sum();
         // Four uniforms on 0..65535 have the mean 131,070 and the deviation 37,837.
         mean + (sum - 131_070) * deviation / 37_837

@@ -1,6 +1,9 @@
 //! The people of the story *One day in Qinghe County*: the first households of
 //! every county, whatever its seed.
 
+use crate::County;
+use crate::catalogue::system;
+use crate::county::patient_system;
 use crate::names::{Ethnicity, Name, Sex};
 use crate::population::{Household, Member, Role};
 use tongmai_base::time::days_from_civil;
@@ -21,8 +24,23 @@ pub const DAUGHTER: &str = "990123198807211921";
 /// Citizen identity number of 王芳, the mother of the newborn twins.
 pub const WANG_FANG: &str = "990123199605125026";
 
-/// Number of people in the story's households.
-pub const PEOPLE: u64 = 6;
+/// The search token of a citizen's number: `urn:oid:2.16.156.10011.1.3|9901…`.
+pub fn token(number: &str) -> String {
+    format!("{}|{number}", system::CITIZEN)
+}
+
+/// The search tokens of 王芳's twins, who have no citizen's number yet: their patient
+/// numbers at the township clinic. They depend on the county's seed.
+pub fn twins(county: &County) -> Vec<String> {
+    let newborn = county.household(1).into_iter().filter(|person| !person.twins.is_empty());
+    newborn
+        .filter_map(|person| {
+            let record = person.records.into_iter().next()?;
+            let provider = &county.directory.providers[record.provider].code;
+            Some(format!("{}|{}", patient_system(provider), record.number))
+        })
+        .collect()
+}
 
 impl House {
     /// The house with this household number.

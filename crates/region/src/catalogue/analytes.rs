@@ -138,7 +138,6 @@ macro_rules! findings {
 findings! {
     POSITIVE "10828004" "Positive" "阳性";
     NEGATIVE "260385009" "Negative" "阴性";
-    TRACE "260405006" "Trace" "微量";
     NEVER_SMOKER "266919005" "Never smoked tobacco" "从不吸烟";
     FORMER_SMOKER "8517006" "Ex-smoker" "已戒烟";
     SMOKER "449868002" "Smokes tobacco daily" "每日吸烟";

@@ -87,6 +87,6 @@ services! {
     POSTNATAL_VISIT "169762003" "Postnatal visit" "产后访视" 0;
     CHILD_VISIT "410620009" "Well child visit" "儿童健康检查" 0;
     VACCINATION "127785005" "Administration of substance to produce immunity, either active or passive" "预防接种" 0;
-    MENTAL_HEALTH "401277000" "Completed mental health assessment" "心理门诊" 3_000;
+    MENTAL_HEALTH "88848003" "Psychiatric follow-up" "心理门诊" 3_000;
     HOME_VISIT "439708006" "Home visit" "家庭访视" 0;
 }

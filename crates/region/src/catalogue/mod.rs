@@ -51,7 +51,7 @@ pub mod system {
 pub struct Term {
     /// Code system.
     pub system: &'static str,
-    /// Code.
+    /// Code; empty when only the text is sure.
     pub code: &'static str,
     /// English display, as the code system gives it.
     pub english: &'static str,

@@ -92,14 +92,14 @@ snomed! {
     DIABETIC_DIET "160670007" "Diabetic diet" "糖尿病饮食";
     EXERCISE "229065009" "Exercise therapy" "运动疗法";
     HOME_PRESSURE "413153004" "Blood pressure recorded by patient at home" "家庭自测血压";
-    FOOT_CARE "385956005" "Foot care education" "足部护理指导";
+    FOOT_CARE "" "Foot care education" "足部护理指导";
     REHABILITATION "52052004" "Rehabilitation therapy" "康复治疗";
 }
 
 /// Something done to a person.
 #[derive(Debug)]
 pub struct Intervention {
-    /// SNOMED CT code and English name.
+    /// SNOMED CT code, or none, and English name.
     pub term: Term,
     /// ICD-9-CM-3 code; empty where it is not coded on a front page.
     pub icd9: &'static str,
@@ -128,9 +128,9 @@ interventions! {
     VAGINAL_DELIVERY "177184002" "73.59" "Normal delivery procedure" "手法助产分娩" 360 126_000;
     CAESAREAN "11466000" "74.1" "Cesarean section" "子宫下段剖宫产术" 55 234_500;
     APPENDECTOMY "80146002" "47.01" "Excision of appendix" "腹腔镜下阑尾切除术" 60 287_300;
-    FRACTURE_REDUCTION "179097007" "79.02" "Closed reduction of fracture of wrist" "桡骨骨折闭合复位术" 30 46_200;
-    PHOTOTHERAPY "31394004" "99.83" "Light therapy" "新生儿光照疗法" 720 18_400;
-    THROMBOLYSIS "307521008" "99.10" "Thrombolysis" "静脉溶栓治疗" 60 512_600;
+    FRACTURE_REDUCTION "385691007" "79.02" "Fracture care" "桡骨骨折闭合复位术" 30 46_200;
+    PHOTOTHERAPY "" "99.83" "Other phototherapy" "新生儿光照疗法" 720 18_400;
+    THROMBOLYSIS "" "99.10" "Injection or infusion of thrombolytic agent" "静脉溶栓治疗" 60 512_600;
 }
 
 /// A vaccine of the national programme, or the seasonal influenza vaccine.

@@ -406,7 +406,9 @@ fn procedure(
         if diagnostic { ("103693007", "Diagnostic procedure") } else { ("387713003", "Surgical procedure") };
     coding(&mut json, system::SNOMED, code, display);
     json.end().close().object("code").array("coding");
-    coding(&mut json, system::SNOMED, intervention.term.code, intervention.term.english);
+    if !intervention.term.code.is_empty() {
+        coding(&mut json, system::SNOMED, intervention.term.code, intervention.term.english);
+    }
     if !intervention.icd9.is_empty() {
         coding(&mut json, system::ICD9CM, intervention.icd9, intervention.term.chinese);
     }

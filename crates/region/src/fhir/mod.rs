@@ -310,9 +310,12 @@ fn concept(json: &mut Json, name: &str, term: &Term) {
 }
 
 fn concept_members(json: &mut Json, term: &Term) {
-    json.array("coding");
-    coding(json, term.system, term.code, term.english);
-    json.end().text("text", term.chinese);
+    if !term.code.is_empty() {
+        json.array("coding");
+        coding(json, term.system, term.code, term.english);
+        json.end();
+    }
+    json.text("text", term.chinese);
 }
 
 /// `"start":…,"end":…`, the end only when it has passed.

@@ -12,7 +12,7 @@ use crate::person::{Value, Visit};
 use crate::place;
 use crate::story::House;
 
-/// The ladder of medicines; each step adds one.
+/// The ladder of medicines; each step adds one. With diabetes the second is an inhibitor.
 const LADDER: [&Medicine; 4] = [&AMLODIPINE, &VALSARTAN, &HYDROCHLOROTHIAZIDE, &METOPROLOL];
 
 /// Share of people under care for hypertension in 1,000, by age in decades. About as
@@ -42,6 +42,7 @@ struct Illness {
     hypertension: Option<usize>,
     diabetes: Option<usize>,
     dyslipidaemia: Option<usize>,
+    kidneys: Option<usize>,
 }
 
 pub(super) fn run(life: &mut Life) {
@@ -61,6 +62,7 @@ pub(super) fn run(life: &mut Life) {
         hypertension: None,
         diabetes: None,
         dyslipidaemia: None,
+        kidneys: None,
     };
     if diabetic {
         life.body.glucose = illness.glycated;
@@ -96,8 +98,9 @@ fn follow_up(life: &mut Life, illness: &mut Illness, day: i64, quarter: i64) {
     if systolic >= 140 && illness.step < LADDER.len() && life.rng.chance(600) {
         illness.step += 1;
     }
-    for medicine in LADDER.iter().take(illness.step) {
-        visit.prescribe(medicine, 90);
+    for medicine in LADDER.into_iter().take(illness.step) {
+        let diabetic = illness.diabetic && std::ptr::eq(medicine, &VALSARTAN);
+        visit.prescribe(if diabetic { &ENALAPRIL } else { medicine }, 90);
     }
     diabetes_care(life, illness, &mut visit, yearly);
     if yearly {
@@ -137,6 +140,12 @@ fn record_conditions(life: &mut Life, illness: &mut Illness, visit: &mut Visit, 
     if illness.dyslipidaemia.is_none() && life.body.cholesterol > 540 {
         illness.dyslipidaemia = Some(life.diagnose(visit, &DYSLIPIDAEMIA, day, None));
     }
+    let worn = life.body.creatinine > if life.person.sex == Sex::Male { 94 } else { 76 };
+    if illness.kidneys.is_none() && illness.untreated > 160 && worn {
+        // Long pressure has worn the kidneys: from here on the laboratory shows it.
+        life.body.creatinine += 45;
+        illness.kidneys = Some(life.diagnose(visit, &KIDNEY_DISEASE, day, None));
+    }
 }
 
 fn diabetes_care(life: &mut Life, illness: &mut Illness, visit: &mut Visit, yearly: bool) {
@@ -144,7 +153,12 @@ fn diabetes_care(life: &mut Life, illness: &mut Illness, visit: &mut Visit, year
         let at = visit.start + 15;
         let glycated = life.rng.bell(illness.glycated, 3);
         let glucose = life.rng.bell(glycated - 5, 6).max(40);
-        visit.order(&GLYCAEMIA, at, &[(&GLUCOSE, glucose), (&HBA1C, glycated)]);
+        let mut results = vec![(&GLUCOSE, glucose), (&HBA1C, glycated)];
+        if yearly {
+            let leak = if illness.kidneys.is_some() { 840 } else { 140 };
+            results.push((&ALBUMIN_CREATININE, life.rng.bell(leak, leak / 4)));
+        }
+        visit.order(&GLYCAEMIA, at, &results);
         let place = visit.prescriptions.len();
         visit.prescribe(&METFORMIN, 90);
         if glycated > 80 {
@@ -206,7 +220,7 @@ fn stroke(life: &mut Life, illness: &Illness, day: i64) {
         let at = visit.start + night * 1_440 + 45;
         visit.measurements.push(crate::person::Measurement { analyte: &BLOOD_PRESSURE, value, at });
     }
-    for medicine in [&ASPIRIN, &ATORVASTATIN] {
+    for medicine in [&ASPIRIN, &CLOPIDOGREL, &ATORVASTATIN] {
         visit.prescribe(medicine, 30);
     }
     life.person.plans.push(known);
