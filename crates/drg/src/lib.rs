@@ -8,8 +8,11 @@
 //! Knows nothing of files, FHIR, stores or the clock.
 
 pub mod case;
+pub mod check;
 pub mod codes;
 pub mod condition;
+pub mod demo;
+pub mod diff;
 pub mod explain;
 pub mod expression;
 pub mod grouper;
