@@ -112,6 +112,7 @@ pub(crate) enum Special {
     GetValue,
     Resolve,
     ConformsTo,
+    HtmlChecks,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,6 +260,7 @@ fn special(name: &str) -> Option<(Special, usize)> {
         "getValue" => (Special::GetValue, 0),
         "resolve" => (Special::Resolve, 0),
         "conformsTo" => (Special::ConformsTo, 1),
+        "htmlChecks" => (Special::HtmlChecks, 0),
         _ => return None,
     })
 }

@@ -63,6 +63,26 @@ fn long_chains_are_no_nesting() {
 }
 
 #[test]
+fn limits_hold_exactly() {
+    assert_eq!(evaluate(&format!("{:1$}", 1, limits::EXPRESSION_BYTES)), Ok(1));
+    assert!(matches!(
+        evaluate(&format!("{:1$}", 1, limits::EXPRESSION_BYTES + 1)),
+        Err((ErrorKind::Limit, _))
+    ));
+    // A literal and each link of a chain cost what they cost: the same expression passes with just enough.
+    let resource = Json::parse_str(PATIENT).expect("a patient");
+    let expression = compile("name.given.where(length() > 0).count() + 1").expect("an expression");
+    let with = |steps: u64| expression.evaluate(&resource, &Environment { steps, ..Environment::default() });
+    let least = (0..1000).find(|steps| with(*steps).is_ok()).expect("a few steps are enough");
+    assert!(least > 10);
+    assert_eq!(with(least - 1).expect_err("one step too few").kind, ErrorKind::Limit);
+    let half = "a".repeat(1024);
+    let text = |doublings: usize| format!("'{half}'{}", ".replace('a', 'aa')".repeat(doublings));
+    assert_eq!(evaluate(&text(10)), Ok(limits::STRING_BYTES));
+    assert!(matches!(evaluate(&text(11)), Err((ErrorKind::Limit, _))));
+}
+
+#[test]
 fn regular_expressions_are_linear_and_small() {
     let text = "a".repeat(5000);
     let started = std::time::Instant::now();

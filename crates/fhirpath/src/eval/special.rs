@@ -1,6 +1,6 @@
 //! Functions that know FHIR, the time or the world outside the resource.
 
-use tongmai_fhir::definition;
+use tongmai_fhir::{definition, narrative};
 
 use super::{Evaluator, Values};
 use crate::compare;
@@ -39,6 +39,7 @@ impl<'r> Evaluator<'_, 'r> {
             },
             Special::Resolve => self.resolve(at, &values),
             Special::ConformsTo => self.conforms_to(at, values, argument),
+            Special::HtmlChecks => self.html_checks(at, &values),
         }
     }
 
@@ -93,6 +94,18 @@ impl<'r> Evaluator<'_, 'r> {
             out.extend(found.map(|resource| Value::Element(Element::resource(resource))));
         }
         Ok(out)
+    }
+
+    /// Whether every narrative keeps to the harmless part of XHTML.
+    fn html_checks(&self, at: usize, values: &[Value<'r>]) -> Result<Values<'r>, Error> {
+        for value in values {
+            let Some(Value::String(text)) = value.system() else { return Ok(vec![Value::Boolean(false)]) };
+            self.spend(at, 1 + text.len() / 8)?;
+            if narrative::check(&text).is_err() {
+                return Ok(vec![Value::Boolean(false)]);
+            }
+        }
+        Ok(vec![Value::Boolean(true)])
     }
 
     /// Knows the types of R4; a profile is beyond it and said to be unknown.

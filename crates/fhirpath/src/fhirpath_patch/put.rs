@@ -49,31 +49,15 @@ pub(super) fn put(
     if !element.many {
         return single(object, group, element, new, mode);
     }
-    let index = match mode {
+    match mode {
         Mode::Add => {
             let length = |key: &str| position(object, key).map_or(0, |at| length(&object[at].1));
-            let index = length(&new.key).max(length(&format!("_{}", new.key)));
-            insert(object, &new.key, index, new.value);
-            beside(object, &new.key, index, new.beside, true);
-            return Ok(());
+            let end = length(&new.key).max(length(&format!("_{}", new.key)));
+            insert_into_list(object, new, end)
         }
-        Mode::Insert(index) => {
-            insert(object, &new.key, index, new.value);
-            beside(object, &new.key, index, new.beside, true);
-            return Ok(());
-        }
-        Mode::Replace(index) => index.ok_or("the property is not a list")?,
-    };
-    if let Some(at) = position(object, &new.key)
-        && let Json::Array(items) = &mut object[at].1
-        && let Some(item) = items.get_mut(index)
-    {
-        *item = new.value.unwrap_or(Json::Null);
-    } else {
-        insert(object, &new.key, index, new.value);
+        Mode::Insert(index) => insert_into_list(object, new, index),
+        Mode::Replace(index) => replace_in_list(object, new, index.ok_or("the property is not a list")?),
     }
-    beside(object, &new.key, index, new.beside, false);
-    Ok(())
 }
 
 fn length(value: &Json<'_>) -> usize {
@@ -112,49 +96,46 @@ fn single(
     Ok(())
 }
 
-/// Inserts into the list `key`, which is made if need be.
-fn insert(object: &mut Object<'static>, key: &str, index: usize, value: Option<Json<'static>>) {
+/// The list `key`, which is made if need be, filled up to `length`.
+fn list<'o>(
+    object: &'o mut Object<'static>,
+    key: &str,
+    length: usize,
+) -> Result<&'o mut Vec<Json<'static>>, Rule> {
     let at = position(object, key).unwrap_or_else(|| {
         object.push((key.to_owned().into(), Json::Array(Vec::new())));
         object.len() - 1
     });
-    if let Json::Array(items) = &mut object[at].1 {
-        while items.len() < index {
-            items.push(Json::Null);
-        }
-        items.insert(index, value.unwrap_or(Json::Null));
+    let Json::Array(items) = &mut object[at].1 else { return Err("the property is not a list".into()) };
+    while items.len() < length {
+        items.push(Json::Null);
     }
+    Ok(items)
 }
 
-/// Keeps the list beside a list of primitives in step. Only a list that has something to say is made.
-fn beside(
-    object: &mut Object<'static>,
-    key: &str,
-    index: usize,
-    value: Option<Json<'static>>,
-    inserted: bool,
-) {
-    let key = format!("_{key}");
-    if value.is_none() && position(object, &key).is_none() {
-        return;
+/// Inserts a value, and keeps the list beside a list of primitives in step.
+fn insert_into_list(object: &mut Object<'static>, new: New, index: usize) -> Result<(), Rule> {
+    list(object, &new.key, index)?.insert(index, new.value.unwrap_or(Json::Null));
+    let beside = format!("_{}", new.key);
+    let known = position(object, &beside).map_or(0, |at| length(&object[at].1));
+    if new.beside.is_some() || index < known {
+        list(object, &beside, index)?.insert(index, new.beside.unwrap_or(Json::Null));
     }
-    if inserted {
-        insert(object, &key, index, value);
-        return;
-    }
-    let Some(at) = position(object, &key) else {
-        insert(object, &key, index, value);
-        return;
-    };
-    if let Json::Array(items) = &mut object[at].1 {
-        while items.len() <= index {
-            items.push(Json::Null);
-        }
-        items[index] = value.unwrap_or(Json::Null);
+    Ok(())
+}
+
+fn replace_in_list(object: &mut Object<'static>, new: New, index: usize) -> Result<(), Rule> {
+    list(object, &new.key, index + 1)?[index] = new.value.unwrap_or(Json::Null);
+    let beside = format!("_{}", new.key);
+    let known = position(object, &beside).map_or(0, |at| length(&object[at].1));
+    if new.beside.is_some() || index < known {
+        let items = list(object, &beside, index + 1)?;
+        items[index] = new.beside.unwrap_or(Json::Null);
         if items.iter().all(|item| *item == Json::Null) {
-            object.remove(at);
+            object.retain(|(key, _)| *key != beside);
         }
     }
+    Ok(())
 }
 
 /// Reads the value of a part: `value[x]`, a resource, or parts of its own for an element without a name.
