@@ -6,7 +6,7 @@
 //! server ends with it and the folder is removed.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -24,9 +24,14 @@ const FOLDERS: [&str; 4] = [
 ];
 /// How long the server may take to start, recovery included.
 const START: Duration = Duration::from_secs(60);
-/// Runs the server until its input ends, which is when the test process ends.
-const GUARD: &str =
-    r#"folder="$1"; shift; "$@" & echo $!; read -r _; kill -QUIT $!; wait $!; rm -rf "$folder""#;
+/// Runs the server until its input ends, which is when the test process ends, and then removes the
+/// folder. A line `keep` ends it as well, after the server is dead; the folder stays. Being its
+/// parent, the shell also takes a dead server off the list of processes, where the next would meet it.
+const GUARD: &str = r#"folder="$1"; shift
+"$@" & echo $!
+read -r word
+kill -QUIT $! 2>/dev/null; wait $!
+[ "$word" = keep ] || rm -rf "$folder""#;
 
 /// A running cluster; its end kills every process of it.
 pub struct Postgres {
@@ -136,7 +141,8 @@ impl Postgres {
         while pids.iter().any(|pid| alive(*pid)) {
             sleep(Duration::from_millis(1));
         }
-        server.guard.kill().and_then(|()| server.guard.wait()).expect("the guard is ours");
+        let mut input = server.guard.stdin.take().expect("piped");
+        input.write_all(b"keep\n").and_then(|()| server.guard.wait()).expect("the guard is ours");
     }
 
     /// Starts the server again, which recovers what was killed.
