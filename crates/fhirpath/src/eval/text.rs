@@ -135,11 +135,10 @@ impl<'r> Evaluator<'_, 'r> {
     }
 
     fn replace(&self, at: usize, text: &str, from: &str, to: &str) -> Result<Values<'r>, Error> {
-        // An upper bound, known before anything is made.
-        let places = if from.is_empty() { text.len() + 1 } else { text.len() / from.len() };
-        let most = text.len().saturating_add(places.saturating_mul(to.len()));
-        let places = if most > limits::STRING_BYTES { text.matches(from).count() } else { places };
-        self.spend_text(at, text.len().saturating_add(places.saturating_mul(to.len())))?;
+        // The length is known before anything is made. An empty `from` is found around each character.
+        let places = text.matches(from).count();
+        let kept = text.len() - places * from.len();
+        self.spend_text(at, kept.saturating_add(places.saturating_mul(to.len())))?;
         Ok(vec![Value::String(text.replace(from, to).into())])
     }
 
