@@ -190,12 +190,11 @@ impl County {
     }
 }
 
-/// Puts one to three mistakes into a registration; about a third have none.
+/// Puts one or two mistakes into a registration; about a third have none.
 fn vary(rng: &mut Rng, person: &Person, record: &mut Record) {
     if rng.chance(300) {
         return;
     }
-    let days_old = record.birth;
     let mother = person.mother.as_ref().filter(|_| rng.chance(500));
     if let Some(mother) = mother {
         record.name = placeholder(&mother.name, person.sex);
@@ -225,7 +224,7 @@ fn vary(rng: &mut Rng, person: &Person, record: &mut Record) {
                 }
             }
             5 => {
-                let (year, month, day) = tongmai_base::time::civil_from_days(days_old);
+                let (year, month, day) = tongmai_base::time::civil_from_days(record.birth);
                 if day <= 12 && day != month && !record.variants.contains(&Variant::SwappedBirth) {
                     record.birth = tongmai_base::time::days_from_civil(year, day, month);
                     record.variants.push(Variant::SwappedBirth);

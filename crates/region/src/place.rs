@@ -139,7 +139,7 @@ pub enum ProviderKind {
     Insurer,
 }
 
-/// A department or ward of a provider: code, Chinese and English name, whether it has beds.
+/// A department or ward of a provider.
 #[derive(Debug)]
 pub struct Department {
     /// Code of 医疗卫生机构业务科室分类与代码 (the first level).

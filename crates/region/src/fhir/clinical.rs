@@ -57,7 +57,8 @@ fn practitioner(context: &Context, json: &mut Json, name: &str, visit: &Visit) {
     json.close();
 }
 
-/// `"name":[{"reference":…}]` to the conditions of a visit that belong to its record.
+/// Whether a condition was recorded under the same record as this visit: only then may the
+/// visit refer to it, for it lies in the same patient's compartment.
 fn condition_of_record(context: &Context, visit: &Visit, serial: usize) -> bool {
     let recorded = context.person.conditions[serial].visit;
     context.person.visits.iter().any(|v| v.serial == recorded && v.record == visit.record)
