@@ -5,5 +5,6 @@
 //! logit and in the opinion engine, and no result depends on their number.
 
 pub mod linear;
+pub mod opinion;
 pub mod preference;
 pub mod random;
