@@ -112,9 +112,7 @@ impl<'a> Comparer<'a> {
         let weak = |level: u8| level == 0 || level >= name::LIKE;
         if weak(given) && weak(family) {
             let crossed = [self.name(a[0], b[1], false), self.name(a[1], b[0], false)];
-            if crossed.iter().any(|level| !weak(*level))
-                && crossed.iter().all(|level| *level < name::DIFFERENT)
-            {
+            if crossed.iter().any(|level| !weak(*level)) {
                 (given, family, order) = (crossed[0], crossed[1], 2);
             }
         }
@@ -191,13 +189,13 @@ impl<'a> Comparer<'a> {
 
     /// What stands against linking two compared records without asking.
     pub fn objection(&self, left: RecordId, right: RecordId, code: Code) -> Option<Objection> {
-        let (mut differ, mut equal, mut lent, mut birth) = (false, false, false, 0);
+        let (mut differ, mut equal, mut lent, mut birth) = (false, 0, false, 0);
         for (slot, attribute) in self.people.attributes.iter().enumerate() {
             let level = level(code, slot);
             match attribute.role {
                 Role::Identifier => {
                     differ |= level == number::VALID_BUT_DIFFERENT;
-                    equal |= level == SAME;
+                    equal += u8::from(level == SAME);
                     lent |= level == number::SAME_BUT_CONTRADICTS;
                 }
                 Role::BirthDate => birth = birth.max(level),
@@ -205,11 +203,13 @@ impl<'a> Comparer<'a> {
             }
         }
         let given = if self.has_names { level(code, 0) } else { 0 };
-        if differ && !equal {
+        // Twins lend each other their cards: another given name outweighs one equal number.
+        let needed = if given >= name::LIKE { 2 } else { 1 };
+        if differ && equal == 0 {
             Some(Objection::OtherNumber)
         } else if lent && given >= name::LIKE && birth > crate::date::Relation::YearOnly as u8 + 1 {
             Some(Objection::RelativesNumber)
-        } else if !equal && self.given_names_open(left, right, code) {
+        } else if equal < needed && self.given_names_open(left, right, code) {
             Some(Objection::PerhapsTwins)
         } else {
             None

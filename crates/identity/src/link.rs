@@ -21,7 +21,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { across: false, wanted_precision: 0.99, budget: 3_000_000 }
+        Settings { across: false, wanted_precision: 0.9999, budget: 3_000_000 }
     }
 }
 
@@ -80,6 +80,10 @@ pub struct Outcome {
 
 /// Least probability of a pair that a person should look at.
 const REVIEW: f64 = 0.05;
+/// Most of the expected links that the wanted precision may cost.
+const MOST_LOST: f64 = 0.05;
+/// Least probability of a pair that clustering takes into account without comparing it again.
+const KEPT: f64 = 1e-3;
 /// Least share of records without a partner that a link of two files assumes.
 const LEAST_ALONE: f64 = 0.002;
 /// Pairs drawn to learn how often strangers agree.
@@ -103,12 +107,17 @@ pub fn link(people: &Population, settings: &Settings) -> Outcome {
     if settings.across {
         one_to_one(people, &model, &mut pairs);
     }
-    let automatic = threshold(&pairs, settings.wanted_precision);
-    pairs.retain(|pair| pair.score.probability() >= 1e-3);
-    for pair in &mut pairs {
-        pair.zone = zone(&comparer, pair, automatic);
-    }
+    pairs.retain(|pair| pair.score.probability() >= KEPT);
     let clusters = group(people, settings, &comparer, &model, &pairs);
+    for pair in &mut pairs {
+        pair.zone = zone(&comparer, pair, &clusters);
+    }
+    let automatic = threshold(&pairs, settings.wanted_precision);
+    for pair in pairs.iter_mut().filter(|pair| pair.zone == Zone::Automatic) {
+        if pair.score.probability() < automatic {
+            pair.zone = Zone::Review;
+        }
+    }
     pairs.retain(|pair| pair.zone != Zone::Apart);
     Outcome { pairs, clusters, automatic, review: REVIEW, compared, model }
 }
@@ -176,31 +185,38 @@ fn learn(people: &Population, settings: &Settings, comparer: &Comparer, codes: &
     Model::learn(people, &evidence)
 }
 
-/// The least probability from which the links are expected to hold the wanted precision.
+/// The probability from which the links are expected to hold the wanted
+/// precision; lower where that would give up too many links.
 fn threshold(pairs: &[Pair], wanted: f64) -> f64 {
-    let mut probabilities: Vec<f64> =
-        pairs.iter().map(|pair| pair.score.probability()).filter(|p| *p > 0.01).collect();
+    let mut probabilities: Vec<f64> = pairs
+        .iter()
+        .filter(|pair| pair.zone == Zone::Automatic)
+        .map(|pair| pair.score.probability())
+        .collect();
     probabilities.sort_unstable_by(|a, b| b.total_cmp(a));
+    let all: f64 = probabilities.iter().sum();
     let (mut sum, mut least) = (0.0, 1.0f64);
     for (place, probability) in probabilities.iter().enumerate() {
         sum += probability;
-        if sum / (place + 1) as f64 >= wanted {
+        if sum / (place + 1) as f64 >= wanted || sum <= (1.0 - MOST_LOST) * all {
             least = *probability;
         }
     }
     least.clamp(0.5, 0.999_999)
 }
 
-/// Deterministic rules before the score.
-fn zone(comparer: &Comparer, pair: &Pair, automatic: f64) -> Zone {
-    let probability = pair.score.probability();
-    if probability < REVIEW {
-        return Zone::Apart;
+/// A pair is linked without asking when the evidence of the whole cluster
+/// carries it and nothing stands against it; a likely pair that its cluster
+/// does not carry is for a person to look at.
+fn zone(comparer: &Comparer, pair: &Pair, clusters: &[RecordId]) -> Zone {
+    let together = clusters[pair.left as usize] == clusters[pair.right as usize];
+    if together && comparer.objection(pair.left, pair.right, pair.code).is_none() {
+        Zone::Automatic
+    } else if together || pair.score.probability() >= REVIEW {
+        Zone::Review
+    } else {
+        Zone::Apart
     }
-    if probability < automatic || comparer.objection(pair.left, pair.right, pair.code).is_some() {
-        return Zone::Review;
-    }
-    Zone::Automatic
 }
 
 fn group(

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use tongmai_base::Finding;
 use tongmai_identity::evaluate::{self, Counts};
+use tongmai_identity::generate::{Generator, HEADER};
 use tongmai_identity::link::{Outcome, Settings, Zone, link};
 use tongmai_identity::population::{Builder, Population, RecordId};
 use tongmai_identity::schema::Schema;
@@ -27,6 +28,8 @@ enum Command {
     Link(Dedupe),
     /// Measure clusters or pairs against a truth.
     Evaluate(Evaluate),
+    /// Write invented Chinese records with their truth (`entity`), for trials and benches.
+    Generate(Generate),
 }
 
 #[derive(clap::Args)]
@@ -46,6 +49,19 @@ struct Dedupe {
     /// Share of the automatic links that shall be true.
     #[arg(long, default_value_t = Settings::default().wanted_precision)]
     precision: f64,
+}
+
+#[derive(clap::Args)]
+struct Generate {
+    /// Number of records.
+    #[arg(long, default_value_t = 10_000)]
+    records: usize,
+    /// The same seed gives the same records.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where to write the CSV.
+    #[arg(long)]
+    out: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -81,6 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             match_files(dedupe, true)
         }
         Command::Evaluate(evaluate) => measure(evaluate),
+        Command::Generate(generate) => invent(generate),
     }
 }
 
@@ -244,6 +261,16 @@ fn summarise(people: &Population, outcome: &Outcome) {
         outcome.automatic,
         outcome.pairs.len() - automatic
     );
+}
+
+fn invent(arguments: &Generate) -> Result<()> {
+    let mut out = writer(&arguments.out)?;
+    out.write_record(HEADER)?;
+    for record in Generator::new(arguments.seed).take(arguments.records) {
+        let head = [record.key.to_string(), record.entity.to_string()];
+        out.write_record(head.iter().chain(&record.fields))?;
+    }
+    Ok(out.flush()?)
 }
 
 /// Columns of a CSV by name, or by place where the name is a number.
