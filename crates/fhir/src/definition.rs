@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use tongmai_terminology::ValueSet;
 
+mod names;
 mod table;
 
 /// A resource type's position in the sorted list of R4's 146 concrete types.
@@ -35,6 +36,8 @@ pub struct Group {
     /// Elements in the official order, inherited ones first.
     pub elements: &'static [Element],
     properties: &'static [Property],
+    /// Positions in `properties` by the hash of their name; see [`names::Index`].
+    by_name: names::Index,
 }
 
 /// One element: `identifier`, or `deceased` of `deceased[x]`.
@@ -151,10 +154,7 @@ impl Group {
     /// The JSON property `name`, if the group has it. The property `_name` of a
     /// primitive is not listed: strip the underscore.
     pub fn property(&self, name: &str) -> Option<&'static Property> {
-        self.properties
-            .binary_search_by(|property| property.name.cmp(name))
-            .ok()
-            .map(|at| &self.properties[at])
+        self.by_name.find(name, |at| self.properties[at].name).map(|at| &self.properties[at])
     }
 
     /// The element `name` (without `[x]`).
@@ -219,6 +219,8 @@ struct Model {
     by_path: HashMap<&'static str, GroupId>,
     /// Concrete resource types, sorted by name.
     resource_types: Vec<(&'static str, GroupId)>,
+    /// Positions in `resource_types` by the hash of their name.
+    resource_types_by_name: names::Index,
 }
 
 fn model() -> &'static Model {
@@ -233,8 +235,8 @@ pub fn resource_types() -> impl ExactSizeIterator<Item = &'static str> {
 
 /// The id of a concrete resource type.
 pub fn resource_type_id(name: &str) -> Option<ResourceTypeId> {
-    let found = model().resource_types.binary_search_by(|(known, _)| known.cmp(&name));
-    found.ok().map(|at| at as ResourceTypeId)
+    let model = model();
+    model.resource_types_by_name.find(name, |at| model.resource_types[at].0).map(|at| at as ResourceTypeId)
 }
 
 /// The name of a resource type.

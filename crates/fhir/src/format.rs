@@ -68,6 +68,9 @@ pub fn is_id(text: &str) -> bool {
 
 /// `code`: no white space at its ends, and only single spaces within.
 pub fn is_code(text: &str) -> bool {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return !text.is_empty();
+    }
     let mut space = true;
     for c in text.chars() {
         let white = c.is_whitespace();
@@ -111,7 +114,7 @@ pub fn is_uri(text: &str) -> bool {
     if text.starts_with("urn:oid:") {
         return is_oid(text);
     }
-    !text.chars().any(char::is_whitespace)
+    text.bytes().all(|byte| byte.is_ascii_graphic()) || !text.chars().any(char::is_whitespace)
 }
 
 /// `oid`: `urn:oid:` and numbers parted by points.

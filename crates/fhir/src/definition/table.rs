@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::names::Index;
 use super::{
     Binding, Element, ElementType, Group, GroupId, Model, Primitive, Property, ResourceTypeId, Shape,
     Strength,
@@ -43,8 +44,14 @@ pub(super) fn read() -> Model {
     for id in 0..drafts.len() {
         build(id, &drafts, &names, &mut built);
     }
+    let resource_types_by_name = Index::new(&names.resource_types);
     let resource_types = names.resource_types.iter().map(|name| (*name, names.groups[name])).collect();
-    Model { groups: built.into_iter().flatten().collect(), by_path: names.groups, resource_types }
+    Model {
+        groups: built.into_iter().flatten().collect(),
+        by_path: names.groups,
+        resource_types,
+        resource_types_by_name,
+    }
 }
 
 /// Cuts the table into groups: types, and within them the parts in braces.
@@ -108,13 +115,15 @@ fn build(id: usize, drafts: &[Draft], names: &Names, built: &mut Vec<Option<Grou
         "SimpleQuantity" | "MoneyQuantity" => "Quantity",
         path => path,
     };
+    let properties = properties(&elements);
     built[id] = Some(Group {
         path: draft.path,
         type_name: if draft.kind == b'g' { draft.base } else { type_name },
         base: base.map(|base| drafts[base].path),
         is_abstract: draft.kind == b'a',
         is_resource,
-        properties: properties(&elements),
+        by_name: Index::new(&properties.iter().map(|property| property.name).collect::<Vec<_>>()),
+        properties,
         elements: elements.leak(),
     });
 }
