@@ -79,6 +79,49 @@ impl Engine {
         bundle: &[u8],
         ids: Ids<'_>,
     ) -> Outcome<Sealed<(bool, Vec<EntryResult>)>> {
+        let (is_transaction, results) = self.carry_out(requester, bundle, ids).await?;
+        let mut positions = Vec::new();
+        for result in &results {
+            match result {
+                EntryResult::Written(written) => positions.extend(written.resource.iter().map(|r| r.seq)),
+                EntryResult::Read(resource) => positions.push(resource.seq),
+                EntryResult::Found(page, ..) => {
+                    positions.extend(page.matches.iter().chain(&page.included).map(|r| r.seq));
+                }
+                EntryResult::Failed(_) => {}
+            }
+        }
+        let operation = if results.iter().all(|r| matches!(r, EntryResult::Written(_))) {
+            Operation::Write
+        } else {
+            Operation::Search
+        };
+        Ok(Sealed::new((is_transaction, results), operation, positions))
+    }
+
+    /// As [`Engine::process`], for a sender that is shown only what was done and no content.
+    pub async fn process_counting(
+        &self,
+        requester: &Requester,
+        bundle: &[u8],
+        ids: Ids<'_>,
+    ) -> Outcome<Vec<EntryResult>> {
+        let (_, mut results) = self.carry_out(requester, bundle, ids).await?;
+        results.retain(|result| matches!(result, EntryResult::Written(_) | EntryResult::Failed(_)));
+        for result in &mut results {
+            if let EntryResult::Written(written) = result {
+                written.resource = None;
+            }
+        }
+        Ok(results)
+    }
+
+    async fn carry_out(
+        &self,
+        requester: &Requester,
+        bundle: &[u8],
+        ids: Ids<'_>,
+    ) -> Outcome<(bool, Vec<EntryResult>)> {
         let is_transaction = {
             let json = self.parse_bundle(bundle)?;
             match json.text("type") {
@@ -99,23 +142,7 @@ impl Engine {
         } else {
             self.batch(requester, bundle, ids).await?
         };
-        let mut positions = Vec::new();
-        for result in &results {
-            match result {
-                EntryResult::Written(written) => positions.extend(written.resource.iter().map(|r| r.seq)),
-                EntryResult::Read(resource) => positions.push(resource.seq),
-                EntryResult::Found(page, ..) => {
-                    positions.extend(page.matches.iter().chain(&page.included).map(|r| r.seq));
-                }
-                EntryResult::Failed(_) => {}
-            }
-        }
-        let operation = if results.iter().all(|r| matches!(r, EntryResult::Written(_))) {
-            Operation::Write
-        } else {
-            Operation::Search
-        };
-        Ok(Sealed::new((is_transaction, results), operation, positions))
+        Ok((is_transaction, results))
     }
 
     fn parse_bundle<'a>(&self, bundle: &'a [u8]) -> Outcome<Json<'a>> {
@@ -477,7 +504,7 @@ impl Engine {
 
     /// Decides a write to an id that was given already; `named` when the sender named it and the
     /// resource must carry it too.
-    fn decide_put(
+    pub(crate) fn decide_put(
         &self,
         snapshot: &mut dyn Snapshot,
         checked: &crate::write::Checked<'_>,

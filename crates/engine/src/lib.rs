@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod everything;
 pub mod failure;
+pub mod import;
 mod keys;
 mod link;
 pub mod patch;

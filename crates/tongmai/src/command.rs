@@ -1,6 +1,11 @@
 //! One module a command; each holds its `clap` arguments and a `run`.
 
+pub mod demo;
 pub mod drg;
 pub mod engage;
+pub mod export;
 pub mod identity;
+pub mod import;
+pub mod serve;
 pub mod surveil;
+pub mod upkeep;

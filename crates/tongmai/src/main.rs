@@ -5,6 +5,7 @@
 
 mod command;
 mod input;
+mod installation;
 
 use clap::{Parser, Subcommand};
 
@@ -18,6 +19,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// A living synthetic county on this machine: makes it, serves it, prints the address.
+    Demo(command::demo::Arguments),
+    /// Serve FHIR and pages.
+    Serve(command::serve::Arguments),
+    /// Take in files: NDJSON, Bundles, folders, .zip, .gz, .zst.
+    Import(command::import::Arguments),
+    /// Write all current resources as NDJSON.
+    Export(command::export::Arguments),
+    /// Walk the hash chain and compare every index with a rebuild.
+    Verify(command::upkeep::VerifyArguments),
+    /// Copy the store to a file while it is in use.
+    Backup(command::upkeep::BackupArguments),
+    /// Put a backup into an empty folder, and verify it.
+    Restore(command::upkeep::RestoreArguments),
+    /// Check the installation and its machine.
+    Doctor(command::upkeep::DoctorArguments),
     /// One person, one record: find and link the records of a person.
     Identity(command::identity::Arguments),
     /// Diagnosis-related groups: rule packs, grouping, explanation, payment.
@@ -31,6 +48,14 @@ enum Command {
 fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let result: anyhow::Result<()> = match arguments.command {
+        Command::Demo(arguments) => command::demo::run(&arguments),
+        Command::Serve(arguments) => command::serve::run(&arguments),
+        Command::Import(arguments) => command::import::run(&arguments),
+        Command::Export(arguments) => command::export::run(&arguments),
+        Command::Verify(arguments) => command::upkeep::verify(&arguments),
+        Command::Backup(arguments) => command::upkeep::backup(&arguments),
+        Command::Restore(arguments) => command::upkeep::restore(&arguments),
+        Command::Doctor(arguments) => command::upkeep::doctor(&arguments),
         Command::Identity(arguments) => command::identity::run(&arguments),
         Command::Drg(arguments) => command::drg::run(&arguments),
         Command::Engage(arguments) => command::engage::run(&arguments),

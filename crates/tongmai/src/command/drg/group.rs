@@ -180,7 +180,10 @@ fn stream<W: Default>(
     Ok(total)
 }
 
-fn lines<W: Default>(share: &[u8], each: &impl Fn(&[u8], &mut W, &mut Vec<u8>) -> Counts) -> (Vec<u8>, Counts) {
+fn lines<W: Default>(
+    share: &[u8],
+    each: &impl Fn(&[u8], &mut W, &mut Vec<u8>) -> Counts,
+) -> (Vec<u8>, Counts) {
     let mut worker = W::default();
     let mut out = Vec::with_capacity(share.len() * 5 / 4);
     let mut total = Counts::default();

@@ -74,11 +74,11 @@ pub fn run(command: &Command) -> Result<()> {
             files::write_pack(&pack.files(), &arguments.out)?;
             let formulas = pack.tables.get("formulas").map_or(0, |text| text.lines().count());
             let clusters = pack.tables.get("clusters").is_some_and(|text| !text.is_empty());
-            println!("{}: {formulas} formulas, clusters of procedures {}", pack.manifest.id, if clusters {
-                "included"
-            } else {
-                "absent (clusters.tsv)"
-            });
+            println!(
+                "{}: {formulas} formulas, clusters of procedures {}",
+                pack.manifest.id,
+                if clusters { "included" } else { "absent (clusters.tsv)" }
+            );
             Ok(())
         }
     }

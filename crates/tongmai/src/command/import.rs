@@ -1,0 +1,344 @@
+//! `tongmai import`: files of resources and Bundles, as they come.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use tongmai_access::Requester;
+use tongmai_base::Finding;
+use tongmai_engine::bundle::Ids;
+use tongmai_engine::import::LineResult;
+use tongmai_engine::{Engine, Reason, Validation};
+
+use crate::installation::{Installation, Place};
+
+/// Lines taken in as one durable group.
+const GROUP_LINES: usize = 500;
+/// Bytes of lines that end a group early.
+const GROUP_BYTES: usize = 4 << 20;
+/// Groups and Bundles that are worked on at once.
+const AT_ONCE: usize = 3;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// Files and folders: NDJSON, JSON Bundles and resources, also as .gz, .zst or .zip.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Name of the system that the data is from; its ids are kept apart from those of others.
+    #[arg(long, default_value = "import")]
+    source: String,
+    /// Keep content that breaks a rule, with its findings, instead of setting it aside.
+    #[arg(long)]
+    accept_invalid: bool,
+    /// Where lines that were refused are written, with the reasons.
+    #[arg(long, value_name = "FILE", default_value = "refused.ndjson")]
+    refused: PathBuf,
+}
+
+/// What an import came to.
+#[derive(Debug, Default)]
+pub struct Summary {
+    pub kept: u64,
+    pub unchanged: u64,
+    pub refused: u64,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let validation = if arguments.accept_invalid { Validation::Accept } else { Validation::Reject };
+    let files = files(&arguments.paths)?;
+    let installation = Installation::open(&arguments.place, validation)?;
+    let begun = std::time::Instant::now();
+    let summary = import(&installation.engine, &arguments.source, &files, &arguments.refused)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let Summary { kept, unchanged, refused } = summary;
+    println!(
+        "{kept} resources kept, {unchanged} unchanged, {refused} refused in {seconds:.1} s ({:.0} resources/s)",
+        (kept + unchanged) as f64 / seconds.max(1e-9)
+    );
+    if refused > 0 {
+        bail!(
+            "{refused} lines or Bundles were refused; they are in {} with the reasons",
+            arguments.refused.display()
+        );
+    }
+    Ok(())
+}
+
+/// All files below the paths, in a stable order.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let mut inner: Vec<PathBuf> = std::fs::read_dir(path)
+                .with_context(|| format!("cannot read the folder {}", path.display()))?
+                .map(|entry| entry.map(|e| e.path()))
+                .collect::<std::io::Result<_>>()?;
+            inner.sort();
+            found.extend(files(&inner)?);
+        } else if path.exists() {
+            found.push(path.clone());
+        } else {
+            bail!("{} is not there", path.display());
+        }
+    }
+    Ok(found)
+}
+
+/// One piece of work: lines, or a Bundle.
+enum Piece {
+    Lines(Vec<Vec<u8>>),
+    Bundle(Vec<u8>),
+}
+
+struct Done {
+    summary: Summary,
+    refused: Vec<(Vec<u8>, Vec<Finding>)>,
+    /// Bundles that refer to something that may come later.
+    later: Vec<Vec<u8>>,
+}
+
+/// Imports files; what refers to something that is not there yet is tried again at the end.
+pub fn import(engine: &Engine, source: &str, files: &[PathBuf], refused: &Path) -> Result<Summary> {
+    let total: u64 = files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|m| m.len()).sum();
+    let progress = ProgressBar::new(total);
+    progress.set_style(ProgressStyle::with_template(
+        "{bar:32} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}  {msg}",
+    )?);
+    let mut quarantine = Quarantine { path: refused.to_owned(), file: None };
+    let mut summary = Summary::default();
+    let (sender, receiver) = std::sync::mpsc::sync_channel::<Piece>(2 * AT_ONCE);
+    let receiver = std::sync::Mutex::new(receiver);
+    let (done_sender, done_receiver) = std::sync::mpsc::channel::<Result<Done>>();
+    let mut later: VecDeque<Vec<u8>> = VecDeque::new();
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..AT_ONCE {
+            let (receiver, done) = (&receiver, done_sender.clone());
+            scope.spawn(move || work(engine, source, receiver, &done));
+        }
+        drop(done_sender);
+        let reader = scope.spawn({
+            let progress = progress.clone();
+            move || -> Result<()> {
+                for file in files {
+                    read_file(file, &progress, &sender)?;
+                }
+                Ok(())
+            }
+        });
+        for done in done_receiver {
+            let done = done?;
+            later.extend(summary.add(done, &mut quarantine)?);
+            progress.set_message(format!("{} resources", summary.kept + summary.unchanged));
+        }
+        reader.join().map_err(|_| anyhow::anyhow!("reading broke off"))?
+    })?;
+    // What waited for others: again, as long as that helps.
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    loop {
+        let before = later.len();
+        for bundle in std::mem::take(&mut later) {
+            let done = runtime.block_on(take_bundle(engine, source, bundle))?;
+            later.extend(summary.add(done, &mut quarantine)?);
+        }
+        if later.is_empty() || later.len() == before {
+            break;
+        }
+    }
+    for bundle in later {
+        let finding =
+            Finding::error("Bundle", "conditional-reference", "it refers to something that is not there");
+        summary.refused += 1;
+        quarantine.add(&bundle, &[finding])?;
+    }
+    progress.finish_and_clear();
+    Ok(summary)
+}
+
+impl Summary {
+    fn add(&mut self, done: Done, quarantine: &mut Quarantine) -> Result<Vec<Vec<u8>>> {
+        self.kept += done.summary.kept;
+        self.unchanged += done.summary.unchanged;
+        self.refused += done.summary.refused;
+        for (line, findings) in done.refused {
+            quarantine.add(&line, &findings)?;
+        }
+        Ok(done.later)
+    }
+}
+
+fn work(
+    engine: &Engine,
+    source: &str,
+    receiver: &std::sync::Mutex<std::sync::mpsc::Receiver<Piece>>,
+    done: &std::sync::mpsc::Sender<Result<Done>>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = done.send(Err(error.into()));
+            return;
+        }
+    };
+    loop {
+        let piece = receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+        let result = match piece {
+            Err(_) => return,
+            Ok(Piece::Lines(lines)) => runtime.block_on(take_lines(engine, source, lines)),
+            Ok(Piece::Bundle(bundle)) => runtime.block_on(take_bundle(engine, source, bundle)),
+        };
+        if done.send(result).is_err() {
+            return;
+        }
+    }
+}
+
+fn requester() -> Requester {
+    Requester { actor: "import".into(), purpose: "HSYSADMIN".into() }
+}
+
+async fn take_lines(engine: &Engine, source: &str, lines: Vec<Vec<u8>>) -> Result<Done> {
+    let borrowed: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let results =
+        engine.import_lines(&requester(), source, &borrowed).await.map_err(|f| anyhow::anyhow!("{f}"))?;
+    let mut done = Done { summary: Summary::default(), refused: Vec::new(), later: Vec::new() };
+    for (line, result) in lines.iter().zip(results) {
+        match result {
+            LineResult::Kept => done.summary.kept += 1,
+            LineResult::Unchanged => done.summary.unchanged += 1,
+            LineResult::Refused(findings) => {
+                done.summary.refused += 1;
+                done.refused.push((line.clone(), findings));
+            }
+        }
+    }
+    Ok(done)
+}
+
+async fn take_bundle(engine: &Engine, source: &str, bundle: Vec<u8>) -> Result<Done> {
+    use tongmai_engine::bundle::EntryResult;
+    use tongmai_engine::write::Did;
+    let mut done = Done { summary: Summary::default(), refused: Vec::new(), later: Vec::new() };
+    match engine.process_counting(&requester(), &bundle, Ids::Of(source)).await {
+        Ok(results) => {
+            for result in results {
+                match result {
+                    EntryResult::Written(written) if written.did == Did::Nothing => {
+                        done.summary.unchanged += 1
+                    }
+                    EntryResult::Written(_) => done.summary.kept += 1,
+                    EntryResult::Failed(failure) => {
+                        done.summary.refused += 1;
+                        done.refused.push((bundle.clone(), failure.findings));
+                    }
+                    EntryResult::Read(_) | EntryResult::Found(..) => {}
+                }
+            }
+        }
+        Err(failure) if failure.reason == Reason::Internal => bail!("{failure}"),
+        Err(failure) if failure.findings.iter().any(|f| f.code == "conditional-reference") => {
+            done.later.push(bundle)
+        }
+        Err(failure) => {
+            done.summary.refused += 1;
+            done.refused.push((bundle, failure.findings));
+        }
+    }
+    Ok(done)
+}
+
+/// Lines that were refused, with the reasons.
+struct Quarantine {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Quarantine {
+    fn add(&mut self, line: &[u8], findings: &[Finding]) -> Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let file = File::create(&self.path)
+                    .with_context(|| format!("cannot write {}", self.path.display()))?;
+                self.file.insert(file)
+            }
+        };
+        let reasons: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let entry = serde_json::json!({ "reasons": reasons, "line": String::from_utf8_lossy(line) });
+        writeln!(file, "{entry}")?;
+        Ok(())
+    }
+}
+
+fn read_file(path: &Path, progress: &ProgressBar, sender: &std::sync::mpsc::SyncSender<Piece>) -> Result<()> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if name.ends_with(".zip") {
+        let mut archive =
+            zip::ZipArchive::new(file).with_context(|| format!("{} is no zip archive", path.display()))?;
+        for index in 0..archive.len() {
+            let entry = archive.by_index(index)?;
+            if entry.is_file() {
+                let inner = entry.name().to_lowercase();
+                read_stream(&inner, Box::new(entry), sender)
+                    .with_context(|| format!("in {}", path.display()))?;
+            }
+        }
+        progress.inc(std::fs::metadata(path)?.len());
+        return Ok(());
+    }
+    let counted = progress.wrap_read(file);
+    let (name, reader): (&str, Box<dyn Read>) = if let Some(inner) = name.strip_suffix(".gz") {
+        (inner, Box::new(flate2::read::MultiGzDecoder::new(counted)))
+    } else if let Some(inner) = name.strip_suffix(".zst") {
+        (inner, Box::new(zstd::Decoder::new(counted)?))
+    } else {
+        (&name, Box::new(counted))
+    };
+    read_stream(name, reader, sender).with_context(|| format!("in {}", path.display()))
+}
+
+/// Lines of NDJSON, or one JSON document.
+fn read_stream(
+    name: &str,
+    reader: Box<dyn Read + '_>,
+    sender: &std::sync::mpsc::SyncSender<Piece>,
+) -> Result<()> {
+    let ended = || anyhow::anyhow!("the import broke off");
+    let mut reader = BufReader::with_capacity(1 << 20, reader);
+    if name.ends_with(".ndjson") || name.ends_with(".jsonl") {
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        loop {
+            let mut line = Vec::new();
+            let end = reader.read_until(b'\n', &mut line)? == 0;
+            while line.last().is_some_and(u8::is_ascii_whitespace) {
+                line.pop();
+            }
+            if !line.is_empty() {
+                bytes += line.len();
+                lines.push(line);
+            }
+            if lines.len() >= GROUP_LINES || bytes >= GROUP_BYTES || (end && !lines.is_empty()) {
+                bytes = 0;
+                sender.send(Piece::Lines(std::mem::take(&mut lines))).map_err(|_| ended())?;
+            }
+            if end {
+                return Ok(());
+            }
+        }
+    }
+    if !name.ends_with(".json") {
+        // Folders hold other things too.
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    reader.read_to_end(&mut text)?;
+    let head = String::from_utf8_lossy(&text[..text.len().min(400)]).into_owned();
+    let is_bundle = head.contains("\"Bundle\"");
+    let piece = if is_bundle { Piece::Bundle(text) } else { Piece::Lines(vec![text]) };
+    sender.send(piece).map_err(|_| ended())
+}
