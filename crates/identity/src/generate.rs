@@ -361,8 +361,8 @@ impl Generator {
         if !id.is_empty() {
             id = match self.draw(1000) {
                 0..15 if year >= 1900 && year < 2000 => format!("{}{}", &id[..6], &id[8..17]),
-                15..25 => slip(&id, self.draw(17) as usize, self.draw(9) as u8),
-                25..33 => swap(&id, self.draw(17) as usize),
+                15..25 => slip(&id, 2 + self.draw(15) as usize, self.draw(9) as u8),
+                25..33 => swap(&id, 2 + self.draw(15) as usize),
                 33..38 => relative.to_owned(),
                 _ => id,
             };
@@ -475,7 +475,7 @@ mod tests {
         let first: Vec<Record> = Generator::new(7).take(2000).collect();
         assert_eq!(first, Generator::new(7).take(2000).collect::<Vec<_>>());
         assert_ne!(first, Generator::new(8).take(2000).collect::<Vec<_>>());
-        assert!(first.iter().all(|r| r.fields[3].is_empty() || r.fields[3].contains("99")));
+        assert!(first.iter().all(|r| r.fields[3].is_empty() || r.fields[3].starts_with("99")));
         assert!(first.iter().all(|r| r.fields[5].is_empty() || r.fields[5].starts_with("12")));
         let whole = first.iter().filter(|r| crate::identifier::is_resident(&r.fields[3])).count();
         assert!(whole > 1500, "{whole} whole numbers");

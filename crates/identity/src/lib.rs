@@ -24,6 +24,7 @@ pub mod name;
 pub mod person;
 pub mod population;
 pub mod record;
+pub mod register;
 pub mod schema;
 pub mod similarity;
 pub mod text;

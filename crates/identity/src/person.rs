@@ -173,8 +173,8 @@ enum Effect {
     Nothing,
     /// Records and the persons they left.
     Moved(Vec<(RecordKey, PersonId)>),
-    /// A record and what it said before, when, and by which event.
-    Wrote(RecordKey, Fields, i64, u64),
+    /// A record, what it said before, and since when.
+    Wrote(RecordKey, Fields, i64),
     /// A ban on a pair, and the record that had to leave a person for it.
     Banned(RecordKey, RecordKey, Option<PersonId>),
     /// The policy before.
@@ -296,7 +296,7 @@ impl Links {
             Action::Change { record, fields } => {
                 let found = self.records.get_mut(record).ok_or(Refusal::Unknown)?;
                 let before = std::mem::replace(&mut found.fields, fields.clone());
-                let effect = Effect::Wrote(*record, before, found.time, found.written_by);
+                let effect = Effect::Wrote(*record, before, found.time);
                 (found.time, found.written_by) = (event.time, number);
                 let person = found.person;
                 self.refresh(person);
@@ -359,16 +359,14 @@ impl Links {
         match effect {
             Effect::Nothing => Err(Refusal::NothingToDo),
             Effect::Moved(moves) => self.move_back(number, event, &moves),
-            Effect::Wrote(key, fields, time, written_by) => {
+            Effect::Wrote(key, fields, time) => {
                 let record = self.records.get_mut(&key).ok_or(Refusal::Unknown)?;
                 if record.written_by != event {
                     return Err(Refusal::Overtaken);
                 }
-                let undone =
-                    Effect::Wrote(key, std::mem::replace(&mut record.fields, fields), record.time, event);
+                let undone = Effect::Wrote(key, std::mem::replace(&mut record.fields, fields), record.time);
                 // Written by this event now, so that the undo can itself be undone; the time is the older one.
                 (record.time, record.written_by) = (time, number);
-                let _ = written_by;
                 let person = record.person;
                 self.refresh(person);
                 Ok(undone)
