@@ -141,43 +141,28 @@ impl Tree {
         for parameter in parameters {
             for path in expression::parse(parameter.expression).unwrap_or_default() {
                 if path.root.is_empty() || definition::is_a(group.path, path.root) {
-                    tree.add(root, root, &path, parameter.id, parameter.kind, parameter);
+                    tree.add(root, root, &path, parameter);
                 }
             }
         }
         tree
     }
 
-    fn add(
-        &mut self,
-        root: Cursor,
-        start: Cursor,
-        path: &Path,
-        id: ParameterId,
-        kind: Kind,
-        parameter: &'static SearchParameter,
-    ) {
+    /// Adds a path that begins at `start`, a place within the resource whose place is `root`.
+    fn add(&mut self, root: Cursor, start: Cursor, path: &Path, parameter: &'static SearchParameter) {
         let mut cursors = vec![start];
         let mut only_to = None;
         for (at, step) in path.steps.iter().enumerate() {
             match *step {
-                Step::Field(name) => {
-                    let first = path.steps.get(at + 1) == Some(&Step::First);
-                    let wanted = match path.steps.get(at + 1) {
-                        Some(Step::As(name)) => Some(*name),
-                        _ => None,
-                    };
-                    if path.steps.get(at + 1) == Some(&Step::NotFalse) {
-                        let properties = cursors.iter().filter_map(|cursor| cursor.of.group());
-                        let properties = properties.flat_map(|group| properties_of(group, name)).collect();
-                        self.nodes[usize::from(start.node)]
-                            .emits
-                            .push(Emit { parameter: id, how: How::NotFalse(properties) });
-                        return;
+                Step::Field(name) => match path.steps.get(at + 1) {
+                    Some(Step::NotFalse) => {
+                        let properties = start.of.group().map(|group| properties_of(group, name));
+                        return self.emit_at(start, parameter, How::NotFalse(properties.unwrap_or_default()));
                     }
-                    cursors =
-                        cursors.iter().flat_map(|cursor| self.field(*cursor, name, wanted, first)).collect();
-                }
+                    next => {
+                        cursors = cursors.iter().flat_map(|from| self.field(*from, name, next)).collect();
+                    }
+                },
                 Step::Where(field, value) => {
                     for cursor in &mut cursors {
                         cursor.node = self.guard(cursor.node, field, value);
@@ -189,38 +174,30 @@ impl Tree {
             }
         }
         for cursor in cursors {
-            if kind == Kind::Composite {
+            if parameter.kind == Kind::Composite {
                 let how = self.composite(root, cursor, parameter);
-                self.nodes[usize::from(cursor.node)].emits.push(Emit { parameter: id, how });
-                continue;
+                self.emit_at(cursor, parameter, how);
+            } else if let Place::Element(element, of_type) = cursor.of
+                && let Some(how) = value_of(element, of_type, only_to, parameter)
+            {
+                self.emit_at(cursor, parameter, how);
             }
-            let Place::Element(element, of_type) = cursor.of else { continue };
-            let codes = element.binding.and_then(|binding| binding.set);
-            let Some(conversion) = Conversion::of(kind, of_type.name, codes) else { continue };
-            // The first entry of a Bundle counts only when it is what the parameter is about.
-            let only_to = match (conversion, parameter.targets) {
-                (Conversion::Entry, [target]) => Some(*target),
-                _ => only_to,
-            };
-            let how = match only_to {
-                Some(target) => How::ReferenceTo(target, conversion),
-                None => How::Value(conversion),
-            };
-            self.nodes[usize::from(cursor.node)].emits.push(Emit { parameter: id, how });
         }
     }
 
-    /// Goes into an element: one cursor for each type that it may have.
-    fn field(&mut self, from: Cursor, name: &str, wanted: Option<&str>, first: bool) -> Vec<Cursor> {
+    fn emit_at(&mut self, cursor: Cursor, parameter: &'static SearchParameter, how: How) {
+        self.nodes[usize::from(cursor.node)].emits.push(Emit { parameter: parameter.id, how });
+    }
+
+    /// Goes into an element: one cursor for each type that it may have and that the next step allows.
+    fn field(&mut self, from: Cursor, name: &str, next: Option<&Step>) -> Vec<Cursor> {
         let Some(group) = from.of.group() else { return Vec::new() };
-        let Some(at) = group.elements.iter().position(|element| element.name == name) else {
-            return Vec::new();
-        };
         let mut cursors = Vec::new();
-        for property in group.properties().iter().filter(|property| usize::from(property.element) == at) {
+        for property in group.properties() {
             let (element, of_type) = group.typed(property);
-            if wanted.is_none_or(|wanted| wanted == of_type.name) {
-                let node = self.edge(from.node, property.name, first);
+            let allowed = !matches!(next, Some(Step::As(wanted)) if *wanted != of_type.name);
+            if element.name == name && allowed {
+                let node = self.edge(from.node, property.name, next == Some(&Step::First));
                 cursors.push(Cursor { node, of: Place::Element(element, of_type) });
             }
         }
@@ -263,7 +240,7 @@ impl Tree {
                 let from_resource = !path.root.is_empty();
                 let of = if from_resource { root.of } else { item.of };
                 let start = Cursor { node: self.new_node(), of };
-                self.add(start, start, &path, definition.id, definition.kind, definition);
+                self.add(root, start, &path, definition);
                 parts.push(Part { from_resource, start: start.node });
             }
             components.push(parts);
@@ -367,10 +344,29 @@ impl Tree {
     }
 }
 
+/// How the values of an element are made for a parameter; `None` when R4 has no way.
+fn value_of(
+    element: &Element,
+    of_type: &ElementType,
+    only_to: Option<ResourceTypeId>,
+    parameter: &SearchParameter,
+) -> Option<How> {
+    let codes = element.binding.and_then(|binding| binding.set);
+    let conversion = Conversion::of(parameter.kind, of_type.name, codes)?;
+    // The first entry of a Bundle counts only when it is what the parameter is about.
+    let only_to = match (conversion, parameter.targets) {
+        (Conversion::Entry, [target]) => Some(*target),
+        _ => only_to,
+    };
+    Some(match only_to {
+        Some(target) => How::ReferenceTo(target, conversion),
+        None => How::Value(conversion),
+    })
+}
+
 fn properties_of(group: &'static Group, name: &str) -> Vec<&'static str> {
-    let at = group.elements.iter().position(|element| element.name == name);
-    let properties = group.properties().iter().filter(|property| Some(usize::from(property.element)) == at);
-    properties.map(|property| property.name).collect()
+    let of_element = group.properties().iter().filter(|property| group.typed(property).0.name == name);
+    of_element.map(|property| property.name).collect()
 }
 
 #[cfg(test)]
