@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use tokio_postgres::types::ToSql;
 use tongmai_store::{
-    Committed, Current, EventKind, Guard, RecordKey, Rejection, ResourceKey, Result, Seq, StoreError,
+    Committed, Current, Event, EventKind, Guard, RecordKey, Rejection, ResourceKey, Result, Seq, StoreError,
     Transaction, chain,
 };
 
 use crate::given::{Given, Pending};
-use crate::plan::{Plan, Rows, Stored, TextKey};
+use crate::plan::{Filed, NumberKey, Plan, RecordRowKey, Rows, Stored, TextKey, Versioned};
 use crate::pool::Connection;
 use crate::schema::LOCK;
 use crate::snapshot::integer;
@@ -154,36 +154,127 @@ async fn read_guarded(
     Ok(guarded)
 }
 
+/// A column of new or former rows, as an array parameter.
+struct Column<'r> {
+    name: &'static str,
+    kind: &'static str,
+    values: Box<dyn ToSql + Sync + 'r>,
+}
+
+fn column<'r, I: IntoIterator, T: ToSql + Sync + 'r>(
+    name: &'static str,
+    kind: &'static str,
+    rows: I,
+    value: impl Fn(I::Item) -> T,
+) -> Column<'r> {
+    let values: Vec<T> = rows.into_iter().map(value).collect();
+    Column { name, kind, values: Box::new(values) }
+}
+
+/// An index table: its rows are known by their key.
+trait Indexed: Versioned + Sized + 'static {
+    const TABLE: &'static str;
+    /// Whether the record is a column beside the key.
+    const RECORD: bool = true;
+
+    /// The columns of the key after the shard.
+    fn columns<'r>(keys: impl Iterator<Item = &'r Self> + Clone) -> Vec<Column<'r>>;
+}
+
+impl Indexed for NumberKey {
+    const TABLE: &'static str = "search";
+
+    fn columns<'r>(keys: impl Iterator<Item = &'r Self> + Clone) -> Vec<Column<'r>> {
+        vec![
+            column("slot", "int4", keys.clone(), |key| i32::from(key.0)),
+            column("value", "int8", keys.clone(), |key| key.1),
+            column("seq", "int8", keys.clone(), |key| integer(key.2)),
+            column("extra", "int8", keys, |key| key.3),
+        ]
+    }
+}
+
+impl Indexed for TextKey {
+    const TABLE: &'static str = "search_text";
+
+    fn columns<'r>(keys: impl Iterator<Item = &'r Self> + Clone) -> Vec<Column<'r>> {
+        vec![
+            column("slot", "int4", keys.clone(), |key| i32::from(key.0)),
+            column("text", "bytea", keys.clone(), |key| key.1.as_bytes()),
+            column("seq", "int8", keys, |key| integer(key.2)),
+        ]
+    }
+}
+
+impl Indexed for RecordRowKey {
+    const TABLE: &'static str = "record";
+    const RECORD: bool = false;
+
+    fn columns<'r>(keys: impl Iterator<Item = &'r Self> + Clone) -> Vec<Column<'r>> {
+        vec![
+            column("record_key", "int8", keys.clone(), |key| integer(key.0.0)),
+            column("type", "int4", keys.clone(), |key| i32::from(key.1)),
+            column("code", "int4", keys.clone(), |key| i32::from(key.2)),
+            column("date", "int8", keys.clone(), |key| key.3),
+            column("seq", "int8", keys, |key| integer(key.4)),
+        ]
+    }
+}
+
+/// Key and other columns of rows of an index table.
+fn filed<'r, K: Indexed>(rows: impl Iterator<Item = (&'r K, &'r Filed)> + Clone) -> Vec<Column<'r>> {
+    let mut columns = K::columns(rows.clone().map(|(key, _)| key));
+    if K::RECORD {
+        columns.push(column("record_key", "int8", rows.clone(), |(_, filed)| integer(filed.record_key.0)));
+    }
+    columns.push(column("label", "int4", rows, |(_, filed)| i32::from(filed.label)));
+    columns
+}
+
+/// `name, name …`
+fn names(columns: &[Column]) -> String {
+    columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The columns as a table of their rows; `$1` is the shard.
+fn unnest(columns: &[Column]) -> String {
+    let arrays = columns.iter().zip(2..).map(|(column, number)| format!("${number}::{}[]", column.kind));
+    format!("unnest({}) AS given ({})", arrays.collect::<Vec<_>>().join(", "), names(columns))
+}
+
 /// Writes a plan, each table at once.
 struct Writer<'c> {
     connection: &'c mut Connection,
     shard: i32,
 }
 
-/// One column of rows, as an array parameter.
-fn column<I: IntoIterator, T>(rows: I, value: impl Fn(I::Item) -> T) -> Vec<T> {
-    rows.into_iter().map(value).collect()
-}
-
 impl Writer<'_> {
-    /// Runs a statement whose first parameter is the shard and whose others are columns.
-    async fn rows(&mut self, sql: &str, columns: &[&(dyn ToSql + Sync)]) -> Result<()> {
-        let parameters: Vec<&(dyn ToSql + Sync)> =
-            std::iter::once(&self.shard as _).chain(columns.iter().copied()).collect();
+    async fn write(&mut self, plan: &Plan, position: Seq) -> Result<()> {
+        self.erase(plan).await?;
+        self.events(&plan.events).await?;
+        self.resources(plan).await?;
+        self.index(&plan.numbers).await?;
+        self.index(&plan.texts).await?;
+        self.index(&plan.records).await?;
+        self.patients(plan).await?;
+        let sql = "INSERT INTO chain (shard, seq, head) VALUES ($1, $2, $3)";
+        let head = plan.head.as_slice();
+        self.connection.query(sql, &[&self.shard, &integer(position), &head]).await?;
+        Ok(())
+    }
+
+    /// Runs a statement whose first parameter is the shard and whose others are the columns.
+    async fn run(&mut self, sql: &str, columns: &[Column<'_>]) -> Result<()> {
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.shard];
+        parameters.extend(columns.iter().map(|column| &*column.values as &(dyn ToSql + Sync)));
         self.connection.query(sql, &parameters).await?;
         Ok(())
     }
 
-    async fn write(&mut self, plan: &Plan, position: Seq) -> Result<()> {
-        self.erase(plan).await?;
-        self.events(plan).await?;
-        self.resources(plan).await?;
-        self.numbers(plan).await?;
-        self.texts(&plan.texts).await?;
-        self.records(plan).await?;
-        self.patients(plan).await?;
-        let sql = "INSERT INTO chain (shard, seq, head) VALUES ($1, $2, $3)";
-        self.rows(sql, &[&integer(position), &plan.head.as_slice()]).await
+    async fn insert(&mut self, table: &str, columns: &[Column<'_>], conflict: &str) -> Result<()> {
+        let (names, given) = (names(columns), unnest(columns));
+        let sql = format!("INSERT INTO {table} (shard, {names}) SELECT $1, {names} FROM {given} {conflict}");
+        self.run(&sql, columns).await
     }
 
     /// Purges what is stored: bodies, and the rows of superseded versions.
@@ -191,246 +282,115 @@ impl Writer<'_> {
         if plan.erased.is_empty() {
             return Ok(());
         }
-        let seqs = column(&plan.erased, |(seq, _)| integer(*seq));
-        let commitments = column(&plan.erased, |(_, hash)| hash.as_slice());
-        let sql = "UPDATE event e SET body = '', commitment = erased.commitment \
-                   FROM unnest($2::int8[], $3::bytea[]) AS erased (seq, commitment) \
-                   WHERE e.shard = $1 AND e.seq = erased.seq";
-        self.rows(sql, &[&seqs, &commitments]).await?;
+        let seqs = || column("seq", "int8", &plan.erased, |(seq, _)| integer(*seq));
+        let columns = [seqs(), column("hash", "bytea", &plan.erased, |(_, hash)| hash.as_slice())];
+        let sql = format!(
+            "UPDATE event e SET body = '', commitment = given.hash FROM {} \
+             WHERE e.shard = $1 AND e.seq = given.seq",
+            unnest(&columns)
+        );
+        self.run(&sql, &columns).await?;
         // They lead with slot and value, so a purge, which is rare, looks at all of them.
         for table in ["search_old", "search_text_old", "record_old"] {
             let sql = format!("DELETE FROM {table} WHERE shard = $1 AND seq = ANY($2)");
-            self.rows(&sql, &[&seqs]).await?;
+            self.run(&sql, &[seqs()]).await?;
         }
         Ok(())
     }
 
-    async fn events(&mut self, plan: &Plan) -> Result<()> {
-        let events = &plan.events;
-        let sql = "INSERT INTO event (shard, seq, origin, origin_seq, parents, hybrid_time, kind, type, key, \
-                   version, record_key, label, actor, purpose, body, commitment) \
-                   SELECT $1, seq, 0, seq, CASE WHEN parent = 0 THEN '{}' ELSE ARRAY[parent] END, time, kind, \
-                   type, key, version, record_key, label, actor, purpose, body, commitment \
-                   FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int4[], $6::int4[], $7::int8[], \
-                   $8::int8[], $9::int8[], $10::int4[], $11::int8[], $12::int8[], $13::bytea[], $14::bytea[]) \
-                   AS new (seq, parent, time, kind, type, key, version, record_key, label, actor, purpose, \
-                   body, commitment)";
-        self.rows(
-            sql,
-            &[
-                &column(events, |event| integer(event.seq)),
-                &column(events, |event| event.parents.first().map_or(0, |parent| integer(*parent))),
-                &column(events, |event| event.hybrid_time as i64),
-                &column(events, |event| event.kind as i32),
-                &column(events, |event| i32::from(event.type_id)),
-                &column(events, |event| event.key.0),
-                &column(events, |event| i64::from(event.version)),
-                &column(events, |event| integer(event.record_key.0)),
-                &column(events, |event| i32::from(event.label)),
-                &column(events, |event| i64::from(event.actor)),
-                &column(events, |event| i64::from(event.purpose)),
-                &column(events, |event| event.body.as_slice()),
-                &column(events, |event| event.commitment.as_ref().map(|hash| hash.as_slice())),
-            ],
-        )
-        .await
+    async fn events(&mut self, events: &[Event]) -> Result<()> {
+        let columns = [
+            column("seq", "int8", events, |event| integer(event.seq)),
+            column("parent", "int8", events, |event| event.parents.first().map(|parent| integer(*parent))),
+            column("hybrid_time", "int8", events, |event| event.hybrid_time as i64),
+            column("kind", "int4", events, |event| event.kind as i32),
+            column("type", "int4", events, |event| i32::from(event.type_id)),
+            column("key", "int8", events, |event| event.key.0),
+            column("version", "int8", events, |event| i64::from(event.version)),
+            column("record_key", "int8", events, |event| integer(event.record_key.0)),
+            column("label", "int4", events, |event| i32::from(event.label)),
+            column("actor", "int8", events, |event| i64::from(event.actor)),
+            column("purpose", "int8", events, |event| i64::from(event.purpose)),
+            column("body", "bytea", events, |event| event.body.as_slice()),
+            column("commitment", "bytea", events, |event| event.commitment.as_ref().map(|hash| &hash[..])),
+        ];
+        // Events are written by this node, and follow one version at most.
+        let sql = format!(
+            "INSERT INTO event (shard, origin, origin_seq, parents, seq, hybrid_time, kind, type, key, version, \
+             record_key, label, actor, purpose, body, commitment) \
+             SELECT $1, 0, seq, array_remove(ARRAY[parent], NULL), seq, hybrid_time, kind, type, key, version, \
+             record_key, label, actor, purpose, body, commitment FROM {}",
+            unnest(&columns)
+        );
+        self.run(&sql, &columns).await
     }
 
     async fn resources(&mut self, plan: &Plan) -> Result<()> {
         let resources = &plan.resources;
-        let sql = "INSERT INTO resource (shard, key, seq, version, record_key, deleted, restricted) \
-                   SELECT $1, * FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::bool[], \
-                   $7::bool[]) \
-                   ON CONFLICT (shard, key) DO UPDATE SET seq = excluded.seq, version = excluded.version, \
-                   record_key = excluded.record_key, deleted = excluded.deleted, \
-                   restricted = excluded.restricted";
-        self.rows(
-            sql,
-            &[
-                &column(resources, |(key, _)| key.0),
-                &column(resources, |(_, current)| integer(current.seq)),
-                &column(resources, |(_, current)| i64::from(current.version)),
-                &column(resources, |(_, current)| integer(current.record_key.0)),
-                &column(resources, |(_, current)| current.deleted),
-                &column(resources, |(_, current)| current.restricted),
-            ],
-        )
-        .await
+        let columns = [
+            column("key", "int8", resources, |(key, _)| key.0),
+            column("seq", "int8", resources, |(_, current)| integer(current.seq)),
+            column("version", "int8", resources, |(_, current)| i64::from(current.version)),
+            column("record_key", "int8", resources, |(_, current)| integer(current.record_key.0)),
+            column("deleted", "bool", resources, |(_, current)| current.deleted),
+            column("restricted", "bool", resources, |(_, current)| current.restricted),
+        ];
+        let conflict = "ON CONFLICT (shard, key) DO UPDATE SET seq = excluded.seq, \
+                        version = excluded.version, record_key = excluded.record_key, \
+                        deleted = excluded.deleted, restricted = excluded.restricted";
+        self.insert("resource", &columns, conflict).await
     }
 
-    async fn numbers(&mut self, plan: &Plan) -> Result<()> {
-        let Rows { added, passed, removed } = &plan.numbers;
-        if !removed.is_empty() {
+    /// Brings an index table and that of its superseded rows up to date.
+    async fn index<K: Indexed>(&mut self, rows: &Rows<K>) -> Result<()> {
+        let table = K::TABLE;
+        let old_table = format!("{table}_old");
+        if !rows.removed.is_empty() {
+            let keys = K::columns(rows.removed.keys());
+            let same: String = keys.iter().map(|key| format!(" AND t.{0} = given.{0}", key.name)).collect();
+            let none = std::iter::empty::<(&K, &Filed)>();
+            let names = names(&filed(none));
+            let untils = column("until", "int8", rows.removed.values(), |until| until.map(integer));
+            let columns: Vec<Column> = keys.into_iter().chain([untils]).collect();
             // Purged rows have no position at which they end, and are not kept.
-            let sql = "WITH gone AS (DELETE FROM search s USING unnest($2::int4[], $3::int8[], $4::int8[], \
-                       $5::int8[], $6::int8[]) AS old (slot, value, seq, extra, until) \
-                       WHERE s.shard = $1 AND s.slot = old.slot AND s.value = old.value AND s.seq = old.seq \
-                       AND s.extra = old.extra RETURNING s.*, old.until) \
-                       INSERT INTO search_old (shard, slot, value, seq, extra, record_key, label, until) \
-                       SELECT shard, slot, value, seq, extra, record_key, label, until FROM gone \
-                       WHERE until IS NOT NULL";
-            self.rows(
-                sql,
-                &[
-                    &column(removed, |(key, _)| i32::from(key.0)),
-                    &column(removed, |(key, _)| key.1),
-                    &column(removed, |(key, _)| integer(key.2)),
-                    &column(removed, |(key, _)| key.3),
-                    &column(removed, |(_, until)| until.map(integer)),
-                ],
-            )
-            .await?;
+            let sql = format!(
+                "WITH gone AS (DELETE FROM {table} t USING {} WHERE t.shard = $1{same} \
+                 RETURNING t.*, given.until) \
+                 INSERT INTO {old_table} (shard, {names}, until) SELECT shard, {names}, until FROM gone \
+                 WHERE until IS NOT NULL",
+                unnest(&columns)
+            );
+            self.run(&sql, &columns).await?;
         }
-        let sql = "INSERT INTO search (shard, slot, value, seq, extra, record_key, label) SELECT $1, * \
-                   FROM unnest($2::int4[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int4[])";
-        let slots = column(added, |(key, _)| i32::from(key.0));
-        let values = column(added, |(key, _)| key.1);
-        let seqs = column(added, |(key, _)| integer(key.2));
-        let extras = column(added, |(key, _)| key.3);
-        let records = column(added, |(_, filed)| integer(filed.record_key.0));
-        let labels = column(added, |(_, filed)| i32::from(filed.label));
-        self.rows(sql, &[&slots, &values, &seqs, &extras, &records, &labels]).await?;
-        if passed.is_empty() {
-            return Ok(());
+        if !rows.added.is_empty() {
+            self.insert(table, &filed(rows.added.iter()), "").await?;
         }
-        let sql = "INSERT INTO search_old (shard, slot, value, seq, extra, record_key, label, until) \
-                   SELECT $1, * FROM unnest($2::int4[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], \
-                   $7::int4[], $8::int8[])";
-        self.rows(
-            sql,
-            &[
-                &column(passed, |(key, _)| i32::from(key.0)),
-                &column(passed, |(key, _)| key.1),
-                &column(passed, |(key, _)| integer(key.2)),
-                &column(passed, |(key, _)| key.3),
-                &column(passed, |(_, (filed, _))| integer(filed.record_key.0)),
-                &column(passed, |(_, (filed, _))| i32::from(filed.label)),
-                &column(passed, |(_, (_, until))| integer(*until)),
-            ],
-        )
-        .await
-    }
-
-    async fn texts(&mut self, rows: &Rows<TextKey>) -> Result<()> {
-        let Rows { added, passed, removed } = rows;
-        if !removed.is_empty() {
-            let sql = "WITH gone AS (DELETE FROM search_text s USING unnest($2::int4[], $3::bytea[], \
-                       $4::int8[], $5::int8[]) AS old (slot, text, seq, until) WHERE s.shard = $1 \
-                       AND s.slot = old.slot AND s.text = old.text AND s.seq = old.seq \
-                       RETURNING s.*, old.until) \
-                       INSERT INTO search_text_old (shard, slot, text, seq, record_key, label, until) \
-                       SELECT shard, slot, text, seq, record_key, label, until FROM gone \
-                       WHERE until IS NOT NULL";
-            self.rows(
-                sql,
-                &[
-                    &column(removed, |(key, _)| i32::from(key.0)),
-                    &column(removed, |(key, _)| key.1.as_bytes()),
-                    &column(removed, |(key, _)| integer(key.2)),
-                    &column(removed, |(_, until)| until.map(integer)),
-                ],
-            )
-            .await?;
+        if !rows.passed.is_empty() {
+            let mut columns = filed(rows.passed.iter().map(|(key, (filed, _))| (key, filed)));
+            columns.push(column("until", "int8", rows.passed.values(), |(_, until)| integer(*until)));
+            self.insert(&old_table, &columns, "").await?;
         }
-        let sql = "INSERT INTO search_text (shard, slot, text, seq, record_key, label) SELECT $1, * \
-                   FROM unnest($2::int4[], $3::bytea[], $4::int8[], $5::int8[], $6::int4[])";
-        let slots = column(added, |(key, _)| i32::from(key.0));
-        let texts = column(added, |(key, _)| key.1.as_bytes());
-        let seqs = column(added, |(key, _)| integer(key.2));
-        let records = column(added, |(_, filed)| integer(filed.record_key.0));
-        let labels = column(added, |(_, filed)| i32::from(filed.label));
-        self.rows(sql, &[&slots, &texts, &seqs, &records, &labels]).await?;
-        if passed.is_empty() {
-            return Ok(());
-        }
-        let sql = "INSERT INTO search_text_old (shard, slot, text, seq, record_key, label, until) SELECT $1, * \
-                   FROM unnest($2::int4[], $3::bytea[], $4::int8[], $5::int8[], $6::int4[], $7::int8[])";
-        self.rows(
-            sql,
-            &[
-                &column(passed, |(key, _)| i32::from(key.0)),
-                &column(passed, |(key, _)| key.1.as_bytes()),
-                &column(passed, |(key, _)| integer(key.2)),
-                &column(passed, |(_, (filed, _))| integer(filed.record_key.0)),
-                &column(passed, |(_, (filed, _))| i32::from(filed.label)),
-                &column(passed, |(_, (_, until))| integer(*until)),
-            ],
-        )
-        .await
-    }
-
-    async fn records(&mut self, plan: &Plan) -> Result<()> {
-        let Rows { added, passed, removed } = &plan.records;
-        if !removed.is_empty() {
-            let sql = "WITH gone AS (DELETE FROM record r USING unnest($2::int8[], $3::int4[], $4::int4[], \
-                       $5::int8[], $6::int8[], $7::int8[]) AS old (record_key, type, code, date, seq, until) \
-                       WHERE r.shard = $1 AND r.record_key = old.record_key AND r.type = old.type \
-                       AND r.code = old.code AND r.date = old.date AND r.seq = old.seq \
-                       RETURNING r.*, old.until) \
-                       INSERT INTO record_old (shard, record_key, type, code, date, seq, label, until) \
-                       SELECT shard, record_key, type, code, date, seq, label, until FROM gone \
-                       WHERE until IS NOT NULL";
-            self.rows(
-                sql,
-                &[
-                    &column(removed, |(key, _)| integer(key.0.0)),
-                    &column(removed, |(key, _)| i32::from(key.1)),
-                    &column(removed, |(key, _)| i32::from(key.2)),
-                    &column(removed, |(key, _)| key.3),
-                    &column(removed, |(key, _)| integer(key.4)),
-                    &column(removed, |(_, until)| until.map(integer)),
-                ],
-            )
-            .await?;
-        }
-        let sql = "INSERT INTO record (shard, record_key, type, code, date, seq, label) SELECT $1, * \
-                   FROM unnest($2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[], $7::int4[])";
-        let records = column(added, |(key, _)| integer(key.0.0));
-        let types = column(added, |(key, _)| i32::from(key.1));
-        let codes = column(added, |(key, _)| i32::from(key.2));
-        let dates = column(added, |(key, _)| key.3);
-        let seqs = column(added, |(key, _)| integer(key.4));
-        let labels = column(added, |(_, filed)| i32::from(filed.label));
-        self.rows(sql, &[&records, &types, &codes, &dates, &seqs, &labels]).await?;
-        if passed.is_empty() {
-            return Ok(());
-        }
-        let sql = "INSERT INTO record_old (shard, record_key, type, code, date, seq, label, until) \
-                   SELECT $1, * FROM unnest($2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[], \
-                   $7::int4[], $8::int8[])";
-        self.rows(
-            sql,
-            &[
-                &column(passed, |(key, _)| integer(key.0.0)),
-                &column(passed, |(key, _)| i32::from(key.1)),
-                &column(passed, |(key, _)| i32::from(key.2)),
-                &column(passed, |(key, _)| key.3),
-                &column(passed, |(key, _)| integer(key.4)),
-                &column(passed, |(_, (filed, _))| i32::from(filed.label)),
-                &column(passed, |(_, (_, until))| integer(*until)),
-            ],
-        )
-        .await
+        Ok(())
     }
 
     async fn patients(&mut self, plan: &Plan) -> Result<()> {
         if !plan.patients.is_empty() {
-            let sql = "INSERT INTO patient (shard, key, record_key) SELECT $1, * \
-                       FROM unnest($2::int8[], $3::int8[]) \
-                       ON CONFLICT (shard, key) DO UPDATE SET record_key = excluded.record_key \
-                       WHERE patient.record_key <> excluded.record_key";
-            let keys = column(&plan.patients, |(key, _)| key.0);
-            let records = column(&plan.patients, |(_, record_key)| integer(record_key.0));
-            self.rows(sql, &[&keys, &records]).await?;
+            let columns = [
+                column("key", "int8", &plan.patients, |(key, _)| key.0),
+                column("record_key", "int8", &plan.patients, |(_, record_key)| integer(record_key.0)),
+            ];
+            let conflict = "ON CONFLICT (shard, key) DO UPDATE SET record_key = excluded.record_key \
+                            WHERE patient.record_key <> excluded.record_key";
+            self.insert("patient", &columns, conflict).await?;
         }
         if !plan.directory.is_empty() {
-            let sql = "INSERT INTO directory (shard, source_key, key) SELECT $1, * \
-                       FROM unnest($2::int8[], $3::int8[]) \
-                       ON CONFLICT (shard, source_key) DO UPDATE SET key = excluded.key \
-                       WHERE directory.key <> excluded.key";
-            let sources = column(&plan.directory, |(source_key, _)| *source_key);
-            let keys = column(&plan.directory, |(_, key)| key.0);
-            self.rows(sql, &[&sources, &keys]).await?;
+            let columns = [
+                column("source_key", "int8", &plan.directory, |(source_key, _)| *source_key),
+                column("key", "int8", &plan.directory, |(_, key)| key.0),
+            ];
+            let conflict = "ON CONFLICT (shard, source_key) DO UPDATE SET key = excluded.key \
+                            WHERE directory.key <> excluded.key";
+            self.insert("directory", &columns, conflict).await?;
         }
         Ok(())
     }

@@ -158,9 +158,10 @@ impl Postgres {
             guard.arg("-c").arg(format!("{setting}={durable}"));
         }
         guard.args(["-c", "listen_addresses=", "-c", "shared_buffers=64MB", "-c", "max_connections=100"]);
-        // Its errors go to a file, so that a kill does not fill the output of the test.
-        let mut guard =
-            guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().expect("sh runs");
+        // A group of its own, so that a signal to the test's group does not end the guard first. Errors
+        // go to a file, so that a kill does not fill the output of the test.
+        guard.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        let mut guard = guard.spawn().expect("sh runs");
         let mut pid = String::new();
         BufReader::new(guard.stdout.take().expect("piped")).read_line(&mut pid).expect("the guard answers");
         self.server = Some(Server { guard, pid: pid.trim().parse().expect("a process id") });

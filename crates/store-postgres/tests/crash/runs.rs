@@ -31,7 +31,7 @@ pub fn crash(cluster: &mut Postgres, shard: u32, seed: u64) -> Run {
     let killed = AtomicBool::new(false);
     let mut random = Random(seed ^ 0x6372_6173_6800);
     // From before the first commit to well into the history.
-    let delay = Duration::from_micros(random.below(120_000));
+    let delay = Duration::from_micros(random.below(250_000));
     let (during_commit, after_kill) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let mut history = script::Script::new(seed, store.secret());
