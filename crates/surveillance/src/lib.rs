@@ -4,7 +4,9 @@
 //! point, or the reason why there is none. Nothing here reads a file, a clock
 //! or a random device: who simulates hands in a seed.
 
+pub mod combined;
 pub mod config;
+pub mod control;
 pub mod counts;
 pub mod cusum;
 pub mod detect;
@@ -19,6 +21,8 @@ pub mod nowcast;
 pub mod outbreak_p;
 pub mod regression;
 pub mod reproduction;
+pub mod satscan;
+pub mod scan;
 pub mod series;
 pub mod special;
 pub mod table;

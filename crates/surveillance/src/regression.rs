@@ -141,3 +141,115 @@ fn solve(mut system: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     }
     Some(solution)
 }
+
+/// A quasi-Poisson fit in which points far above the curve have little weight.
+#[derive(Debug, Clone)]
+pub struct RobustFit {
+    season: Season,
+    origin: f64,
+    scale: f64,
+    coefficients: Vec<f64>,
+    /// Dispersion, at least 1.
+    pub phi: f64,
+}
+
+impl RobustFit {
+    /// Fitted mean at a time.
+    pub fn mean_at(&self, t: f64) -> f64 {
+        dot(&self.season.scaled_row(t, self.origin, self.scale), &self.coefficients).exp()
+    }
+}
+
+impl Season {
+    /// The row with the trend in units of the series' length, so that the
+    /// normal equations are well conditioned.
+    fn scaled_row(&self, t: f64, origin: f64, scale: f64) -> Vec<f64> {
+        let mut row = self.row(t);
+        if self.trend {
+            row[1] = (t - origin) / scale;
+        }
+        row
+    }
+
+    /// Fits counts of the points `first`, `first + 1`, …; then once more with
+    /// weight `s⁻²` for Anscombe residuals `s` above `threshold`, as in
+    /// Farrington's method. A history without a case fits a mean near zero.
+    pub fn robust_fit(&self, first: usize, counts: &[f64], threshold: f64) -> Option<RobustFit> {
+        let scale = counts.len().max(1) as f64;
+        let origin = first as f64 + scale;
+        let rows: Vec<Vec<f64>> =
+            (0..counts.len()).map(|i| self.scaled_row((first + i) as f64, origin, scale)).collect();
+        let known: Vec<usize> = (0..counts.len()).filter(|&i| !counts[i].is_nan()).collect();
+        let cases: f64 = known.iter().map(|&i| counts[i]).sum();
+        let width = rows.first()?.len();
+        let mut robust = RobustFit { season: *self, origin, scale, coefficients: vec![0.0; width], phi: 1.0 };
+        if known.len() < 2 * width {
+            return None;
+        }
+        if cases < width as f64 {
+            // Too few cases for a curve: the plain mean, half a case added.
+            robust.coefficients[0] = ((cases + 0.5) / known.len() as f64).ln();
+            return Some(robust);
+        }
+        let mut weights = vec![1.0; known.len()];
+        for round in 0..3 {
+            robust.coefficients = weighted_poisson(&rows, counts, &known, &weights)?;
+            let mut pearson = 0.0;
+            let mut residuals = Vec::with_capacity(known.len());
+            for (&i, weight) in known.iter().zip(&weights) {
+                let (y, mean) = (counts[i], dot(&rows[i], &robust.coefficients).exp());
+                pearson += weight * (y - mean) * (y - mean) / mean;
+                residuals.push(1.5 * ((y * y).cbrt() / mean.sqrt().cbrt() - mean.sqrt()));
+            }
+            robust.phi = (pearson / (known.len() - width) as f64).max(1.0);
+            if round == 2 {
+                break;
+            }
+            for (weight, residual) in weights.iter_mut().zip(&residuals) {
+                let s = residual / robust.phi.sqrt();
+                *weight = if s > threshold { (threshold / s).powi(2) } else { 1.0 };
+            }
+        }
+        Some(robust)
+    }
+}
+
+/// Weighted Poisson regression to convergence.
+fn weighted_poisson(rows: &[Vec<f64>], counts: &[f64], known: &[usize], weights: &[f64]) -> Option<Vec<f64>> {
+    let width = rows.first()?.len();
+    let total: f64 = known.iter().zip(weights).map(|(&i, w)| w * counts[i]).sum();
+    let mut coefficients = vec![0.0; width];
+    coefficients[0] = (total / weights.iter().sum::<f64>()).ln();
+    let mut before = f64::INFINITY;
+    for _ in 0..50 {
+        let mut normal = vec![vec![0.0; width + 1]; width];
+        let mut deviance = 0.0;
+        for (&i, weight) in known.iter().zip(weights) {
+            let row = &rows[i];
+            let linear = dot(row, &coefficients).clamp(-30.0, 30.0);
+            let mean = linear.exp();
+            deviance += weight * (mean - counts[i] * linear);
+            for a in 0..width {
+                let left = weight * row[a];
+                for b in a..width {
+                    normal[a][b] += left * mean * row[b];
+                }
+                normal[a][width] += left * (counts[i] - mean);
+            }
+        }
+        for a in 1..width {
+            for b in 0..a {
+                normal[a][b] = normal[b][a];
+            }
+        }
+        if (before - deviance).abs() <= 1e-9 * (deviance.abs() + 0.1) {
+            return Some(coefficients);
+        }
+        before = deviance;
+        for (coefficient, step) in coefficients.iter_mut().zip(solve(normal)?) {
+            // A long first step would leave the range of the exponential.
+            *coefficient += step.clamp(-3.0, 3.0);
+        }
+    }
+    None
+}

@@ -187,7 +187,7 @@ pub fn clean(name: &str, rows: &mut Vec<RawRow>, frequency: usize) -> (Series, V
         series.observed[index] = believable(row.observed, &at, &mut findings);
         series.population[index] = row.population;
         days[index] = row.day;
-        if row.period == Some(53) && row.day.is_none() {
+        if row.period == Some(53) && frequency == 52 && row.day.is_none() {
             findings.push(Finding::warning(
                 at(),
                 "week-53",

@@ -1,0 +1,90 @@
+//! What keeps the number of signals answerable: control of the false discovery
+//! rate over one run, a budget of alerts, and a positive predictive value
+//! learnt per rule and place from what became of former signals.
+
+/// Benjamini and Hochberg's q-values (J R Stat Soc B 1995;57:289), in the order
+/// of the p-values. A p-value that is not a number gets none and does not count.
+pub fn false_discovery(pvalues: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..pvalues.len()).filter(|&i| !pvalues[i].is_nan()).collect();
+    order.sort_by(|&a, &b| pvalues[b].total_cmp(&pvalues[a]));
+    let tests = order.len() as f64;
+    let mut q = vec![f64::NAN; pvalues.len()];
+    let mut least = 1.0_f64;
+    for (position, &i) in order.iter().enumerate() {
+        least = least.min(pvalues[i] * tests / (tests - position as f64));
+        q[i] = least;
+    }
+    q
+}
+
+/// The `budget` best signals: indices by falling score, those without a number left out.
+pub fn within_budget(scores: &[f64], budget: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).filter(|&i| !scores[i].is_nan()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+    order.truncate(budget);
+    order
+}
+
+/// How many signals were answered, and how many of them were events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Signals confirmed as events.
+    pub confirmed: u64,
+    /// Signals answered, confirmed ones included.
+    pub answered: u64,
+}
+
+impl Outcomes {
+    /// Adds what became of one signal.
+    pub fn record(&mut self, confirmed: bool) {
+        self.answered += 1;
+        self.confirmed += u64::from(confirmed);
+    }
+
+    /// The sum of two tallies, so that shards merge.
+    #[must_use]
+    pub fn plus(self, other: Outcomes) -> Outcomes {
+        Outcomes { confirmed: self.confirmed + other.confirmed, answered: self.answered + other.answered }
+    }
+
+    fn share(self, prior: f64, weight: f64) -> f64 {
+        (self.confirmed as f64 + prior * weight) / (self.answered as f64 + weight)
+    }
+}
+
+/// Positive predictive value of a rule in a place, learnt from the outcomes
+/// there, drawn towards the rule's outcomes everywhere, and these towards
+/// `prior`: a beta-binomial mean in which each upper level weighs as much as
+/// `weight` signals.
+pub fn learnt_predictive_value(here: Outcomes, everywhere: Outcomes, prior: f64, weight: f64) -> f64 {
+    here.share(everywhere.share(prior, weight), weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `p.adjust(c(.01, .02, .03, .5, .04), "BH")` of R.
+    #[test]
+    fn q_values_are_those_of_r() {
+        let q = false_discovery(&[0.01, 0.02, f64::NAN, 0.03, 0.5, 0.04]);
+        for (q, expected) in q.iter().zip([0.05, 0.05, f64::NAN, 0.05, 0.5, 0.05]) {
+            assert!((q - expected).abs() < 1e-12 || (q.is_nan() && expected.is_nan()));
+        }
+    }
+
+    #[test]
+    fn budget_takes_the_best() {
+        assert_eq!(within_budget(&[0.1, f64::NAN, 0.9, 0.5, 0.9], 3), [2, 4, 3]);
+    }
+
+    #[test]
+    fn few_outcomes_weigh_little() {
+        let mut here = Outcomes::default();
+        let everywhere = Outcomes { confirmed: 40, answered: 100 };
+        let start = learnt_predictive_value(here, everywhere, 0.1, 10.0);
+        assert!((start - 41.0 / 110.0).abs() < 1e-12);
+        here.record(false);
+        assert!(learnt_predictive_value(here, everywhere, 0.1, 10.0) < start);
+    }
+}
