@@ -2,3 +2,4 @@
 
 pub mod opendrg;
 pub mod python;
+pub mod text;
