@@ -4,7 +4,14 @@
 //! as `&str`, seeds as arguments. The only threads are rayon's, in the mixed
 //! logit and in the opinion engine, and no result depends on their number.
 
+pub mod answer;
+pub mod ballot;
+pub mod disclosure;
+pub mod eq5d;
+pub mod gate;
+pub mod ledger;
 pub mod linear;
+pub mod matching;
 pub mod opinion;
 pub mod preference;
 pub mod random;

@@ -139,6 +139,7 @@ impl Conditional {
     /// Dependent or separating columns.
     pub fn fit(&self) -> Result<Fit, Refusal> {
         const SETTLED: f64 = 1e-18;
+        const FLAT: f64 = 1e8;
         let k = self.columns.len();
         let mut beta = vec![0.0; k];
         let mut here = self.derivatives(&beta);
@@ -150,8 +151,13 @@ impl Conditional {
             let mut step = factor.solve(&here.gradient);
             let decrement: f64 = step.iter().zip(&here.gradient).map(|(s, g)| s * g).sum();
             if decrement < SETTLED {
+                let variance = factor.inverse();
+                // Columns have unit size here: an error this large means that the likelihood is flat.
+                if let Some(column) = (0..k).find(|&i| variance.at(i, i) > FLAT) {
+                    return Err(Refusal::Separated(self.columns[column].clone()));
+                }
                 beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
-                return Ok(self.unscaled(beta, factor.inverse(), here.log_likelihood, iterations));
+                return Ok(self.unscaled(beta, variance, here.log_likelihood, iterations));
             }
             here = loop {
                 let next: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + s).collect();
