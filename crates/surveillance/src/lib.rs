@@ -4,6 +4,7 @@
 //! point, or the reason why there is none. Nothing here reads a file, a clock
 //! or a random device: who simulates hands in a seed.
 
+pub mod batch;
 pub mod combined;
 pub mod config;
 pub mod control;

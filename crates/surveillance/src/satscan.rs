@@ -76,16 +76,11 @@ impl Steps {
         if step + 1 == self.count() { self.end } else { self.first_day(step + 1) - 1 }
     }
 
-    /// A date in steps from the start, with fractions.
-    fn position(&self, day: i64) -> f64 {
-        match self.step(day) {
-            Some(step) => {
-                let (first, last) = (self.first_day(step as usize), self.last_day(step as usize));
-                f64::from(step) + (day - first) as f64 / (last - first + 1) as f64
-            }
-            None if day < self.start => -1.0,
-            None => self.count() as f64 + 1.0,
-        }
+    /// First day of every step, and the day after the end.
+    fn bounds(&self) -> Vec<f64> {
+        let mut bounds: Vec<f64> = (0..self.count()).map(|step| self.first_day(step) as f64).collect();
+        bounds.push(self.end as f64 + 1.0);
+        bounds
     }
 }
 
@@ -138,7 +133,7 @@ impl Parameters {
         let expected = match (self.get("ModelType"), population) {
             ("2", _) => None,
             ("0", Some(text)) => {
-                Some(expected(places.len(), steps.count(), &read_population(text, &index, &steps)?, &strata)?)
+                Some(expected(places.len(), &steps.bounds(), &read_population(text, &index)?, &strata)?)
             }
             ("0", None) => return Err("the Poisson model needs a population file".into()),
             (other, _) => return Err(format!("ModelType={other} is not supported: 0 and 2 are")),
@@ -258,7 +253,7 @@ fn read_cases(text: &str, index: &HashMap<&str, usize>, steps: &Steps) -> Result
 /// Most cases of one scan.
 pub const MOST_CASES: usize = 10_000_000;
 
-fn read_population(text: &str, index: &HashMap<&str, usize>, steps: &Steps) -> Result<Vec<Census>, String> {
+fn read_population(text: &str, index: &HashMap<&str, usize>) -> Result<Vec<Census>, String> {
     rows(text)
         .map(|(line, cells)| {
             let at = |what: &str| format!("population, line {line}: {what}");
@@ -268,7 +263,7 @@ fn read_population(text: &str, index: &HashMap<&str, usize>, steps: &Steps) -> R
             let place = *index.get(name).ok_or_else(|| at("the place has no coordinates"))?;
             let people = people.parse().map_err(|_| at("the number of people is no number"))?;
             let day = loose_date(date).ok_or_else(|| at("no date"))?;
-            Ok(Census { place, time: steps.position(day), people, stratum: stratum.join(" ") })
+            Ok(Census { place, time: day as f64, people, stratum: stratum.join(" ") })
         })
         .collect()
 }

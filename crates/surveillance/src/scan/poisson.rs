@@ -5,14 +5,14 @@ use super::{
     Alive, Best, Cases, Cluster, Scan, check, give_p_values, likelihood_ratio, random::Random, separate,
 };
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// People at risk of one stratum (age, sex …) in one place at a date.
 #[derive(Debug, Clone)]
 pub struct Census {
     /// Place.
     pub place: usize,
-    /// Date of the count in time steps from the start of the study, with fractions.
+    /// Day of the count.
     pub time: f64,
     /// People.
     pub people: f64,
@@ -23,27 +23,29 @@ pub struct Census {
 /// Expected cases by place and time step, standardised indirectly: each
 /// stratum has the same rate everywhere and always. People between two counts
 /// change linearly; before the first and after the last they stay as counted.
-/// `strata` holds the stratum of every case.
+/// `strata` holds the stratum of every case;
+/// `bounds` are the first day of every time step and the day after the last.
 pub fn expected(
     places: usize,
-    steps: usize,
+    bounds: &[f64],
     census: &[Census],
     strata: &[String],
 ) -> Result<Vec<f64>, String> {
-    let mut cases: HashMap<&str, f64> = HashMap::new();
+    let steps = bounds.len().saturating_sub(1);
+    let mut cases: BTreeMap<&str, f64> = BTreeMap::new();
     for stratum in strata {
         *cases.entry(stratum).or_default() += 1.0;
     }
-    let mut series: HashMap<(usize, &str), Vec<(f64, f64)>> = HashMap::new();
+    let mut series: BTreeMap<(usize, &str), Vec<(f64, f64)>> = BTreeMap::new();
     for row in census {
         series.entry((row.place, &row.stratum)).or_default().push((row.time, row.people));
     }
-    let mut person_time: HashMap<&str, Vec<f64>> = HashMap::new();
+    let mut person_time: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for ((place, stratum), mut counts) in series {
         counts.sort_by(|a, b| a.0.total_cmp(&b.0));
         let cells = person_time.entry(stratum).or_insert_with(|| vec![0.0; places * steps]);
         for step in 0..steps {
-            cells[place * steps + step] += people_between(&counts, step as f64, step as f64 + 1.0);
+            cells[place * steps + step] += people_between(&counts, bounds[step], bounds[step + 1]);
         }
     }
     let mut expected = vec![0.0; places * steps];
