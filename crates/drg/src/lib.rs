@@ -19,6 +19,7 @@ pub mod grouper;
 pub mod import;
 pub mod ms;
 pub mod pack;
+pub mod payment;
 pub mod witness;
 
 pub use case::Case;
