@@ -18,6 +18,7 @@ pub mod glm;
 pub mod glr;
 pub mod historical;
 pub mod knox;
+pub mod notifiable;
 pub mod nowcast;
 pub mod outbreak_p;
 pub mod regression;
@@ -27,6 +28,7 @@ pub mod scan;
 pub mod series;
 pub mod special;
 pub mod table;
+pub mod trigger;
 
 pub use detect::Algorithm;
 pub use series::{Point, Reason, Series};
