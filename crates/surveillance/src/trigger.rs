@@ -122,6 +122,7 @@ const NOT_A_CASE_AFTER: &[&str] = &[
     "知识",
     "样皮疹",
     "样症状",
+    "鉴别",
 ];
 /// Before a name, in its clause.
 const NOT_A_CASE_BEFORE: &[&str] = &[
