@@ -137,7 +137,7 @@ fn ears(days: &[u8], z: f64, z_c3: f64, min_sigma: f64) -> u8 {
     };
     // R's bound of C3 is y + σ (z − excess of the two days before), cut at zero.
     let bound = (y + sigma * (z_c3 - excess(1) - excess(2))).max(0.0);
-    alarms | u8::from(y > bound) * DailyAlarms::C3
+    alarms | (u8::from(y > bound) * DailyAlarms::C3)
 }
 
 fn percentile(former: &[u16], p: f64) -> f64 {

@@ -105,7 +105,7 @@ impl Filter {
             let weight = AGE_WEIGHTS[state % SHARES.len()];
             fresh += weight * *chance * (1.0 - (-excess).exp());
         }
-        if !(total > 0.0) {
+        if total.is_nan() || total <= 0.0 {
             // A count that no state thinks possible is an outbreak.
             *self = Filter::new();
             return f64::from(u8::from(y > mean));

@@ -53,9 +53,9 @@ impl CountDistribution {
     /// Probability of exactly `k`.
     pub fn probability(self, k: f64) -> f64 {
         match self {
-            CountDistribution::Poisson(mean) if mean == 0.0 => f64::from(u8::from(k == 0.0)),
+            CountDistribution::Poisson(0.0) => f64::from(u8::from(k == 0.0)),
             CountDistribution::Poisson(mean) => ln_poisson(k, mean).exp(),
-            CountDistribution::NegativeBinomial { size, .. } if size == 0.0 => f64::from(u8::from(k == 0.0)),
+            CountDistribution::NegativeBinomial { size: 0.0, .. } => f64::from(u8::from(k == 0.0)),
             CountDistribution::NegativeBinomial { size, excess } => {
                 // Γ(size + k) / Γ(size) loses digits for a large size; a product does not.
                 let ratio = if k <= 64.0 {
@@ -97,7 +97,7 @@ impl CountDistribution {
         match self {
             _ if self.mean() > CONTINUOUS_MEAN => self.continuous(k).1,
             CountDistribution::Poisson(mean) => gamma_pq(k + 1.0, mean).0,
-            CountDistribution::NegativeBinomial { size, .. } if size == 0.0 => 0.0,
+            CountDistribution::NegativeBinomial { size: 0.0, .. } => 0.0,
             CountDistribution::NegativeBinomial { size, excess } => {
                 beta_inc(k + 1.0, size, excess / (1.0 + excess), 1.0 / (1.0 + excess))
             }
@@ -112,7 +112,7 @@ impl CountDistribution {
         match self {
             _ if self.mean() > CONTINUOUS_MEAN => self.continuous(k).0,
             CountDistribution::Poisson(mean) => gamma_pq(k + 1.0, mean).1,
-            CountDistribution::NegativeBinomial { size, .. } if size == 0.0 => 1.0,
+            CountDistribution::NegativeBinomial { size: 0.0, .. } => 1.0,
             CountDistribution::NegativeBinomial { size, excess } => {
                 beta_inc(size, k + 1.0, 1.0 / (1.0 + excess), excess / (1.0 + excess))
             }

@@ -136,7 +136,7 @@ impl Nowcast {
                 .sum();
             variance += reported * (reported + 1.0) / (share * share) * spread;
         }
-        if !(variance > 0.0) {
+        if variance.is_nan() || variance <= 0.0 {
             return (0..=self.largest).map(|n| f64::from(u8::from(n as f64 >= mean))).collect();
         }
         let sd = variance.sqrt();

@@ -122,7 +122,8 @@ fn solve(mut system: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     for column in 0..n {
         let pivot =
             (column..n).max_by(|&a, &b| system[a][column].abs().total_cmp(&system[b][column].abs()))?;
-        if !(system[pivot][column].abs() > 1e-300) {
+        let size = system[pivot][column].abs();
+        if size.is_nan() || size <= 1e-300 {
             return None;
         }
         system.swap(column, pivot);
@@ -231,15 +232,10 @@ fn weighted_poisson(rows: &[Vec<f64>], counts: &[f64], known: &[usize], weights:
             deviance += weight * (mean - counts[i] * linear);
             for a in 0..width {
                 let left = weight * row[a];
-                for b in a..width {
-                    normal[a][b] += left * mean * row[b];
+                for (cell, x) in normal[a].iter_mut().zip(row) {
+                    *cell += left * mean * x;
                 }
                 normal[a][width] += left * (counts[i] - mean);
-            }
-        }
-        for a in 1..width {
-            for b in 0..a {
-                normal[a][b] = normal[b][a];
             }
         }
         if (before - deviance).abs() <= 1e-9 * (deviance.abs() + 0.1) {

@@ -81,7 +81,7 @@ pub fn estimate(
         return Err("window, prior mean and prior standard deviation must be above zero".into());
     }
     let total: f64 = serial_interval.iter().sum();
-    if serial_interval.iter().any(|w| !(*w >= 0.0)) || (total - 1.0).abs() > 0.01 {
+    if serial_interval.iter().any(|w| w.is_nan() || *w < 0.0) || (total - 1.0).abs() > 0.01 {
         return Err(format!("the serial interval must be probabilities that sum to 1, not to {total}"));
     }
     let mean_interval: f64 = serial_interval.iter().enumerate().map(|(s, w)| s as f64 * w).sum();

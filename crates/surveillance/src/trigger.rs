@@ -223,17 +223,17 @@ impl Pack {
     /// Everything in a record that should be reported on a day.
     pub fn triggers<'a>(&'a self, record: &Record, day: i64) -> Vec<Trigger<'a>> {
         let mut found = Vec::new();
-        self.from_codes(record.diagnoses, day, &mut found);
+        self.add_codes(record.diagnoses, day, &mut found);
         for result in record.results {
-            self.from_laboratory(result, day, &mut found);
+            self.add_laboratory(result, day, &mut found);
         }
         for text in record.texts {
-            self.from_text(text, day, &mut found);
+            self.add_text(text, day, &mut found);
         }
         found
     }
 
-    fn from_codes<'a>(&'a self, diagnoses: &[Diagnosis], day: i64, found: &mut Vec<Trigger<'a>>) {
+    fn add_codes<'a>(&'a self, diagnoses: &[Diagnosis], day: i64, found: &mut Vec<Trigger<'a>>) {
         let current = || diagnoses.iter().filter(|diagnosis| !diagnosis.history);
         for diagnosis in current() {
             let Some(listed) = self.by_code(diagnosis.code, day) else { continue };
@@ -247,7 +247,7 @@ impl Pack {
         }
     }
 
-    fn from_laboratory<'a>(&'a self, result: &LaboratoryResult, day: i64, found: &mut Vec<Trigger<'a>>) {
+    fn add_laboratory<'a>(&'a self, result: &LaboratoryResult, day: i64, found: &mut Vec<Trigger<'a>>) {
         if !is_positive(result.value) {
             return;
         }
@@ -266,7 +266,7 @@ impl Pack {
         }
     }
 
-    fn from_text<'a>(&'a self, text: &str, day: i64, found: &mut Vec<Trigger<'a>>) {
+    fn add_text<'a>(&'a self, text: &str, day: i64, found: &mut Vec<Trigger<'a>>) {
         let terms = self.terms(day);
         for sentence in text.split(['。', '；', ';', '\n', '！']) {
             let mut carried = Carried::default();

@@ -87,7 +87,7 @@ impl Scan {
             return Err("expected cases must be given for every place and time step".into());
         }
         let sum: f64 = expected.iter().sum();
-        if !(sum > 0.0) || expected.iter().any(|e| !(*e >= 0.0)) {
+        if sum.is_nan() || sum <= 0.0 || expected.iter().any(|e| e.is_nan() || *e < 0.0) {
             return Err("expected cases must be positive numbers".into());
         }
         let total = cases.cases.len() as f64;
