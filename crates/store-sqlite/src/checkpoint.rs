@@ -10,7 +10,7 @@ use tongmai_store::Result;
 use crate::{connect, lock};
 
 /// The log is folded back after so many rows …
-const FOLD_ROWS: u64 = 60_000;
+pub(crate) const FOLD_ROWS: u64 = 60_000;
 /// … or when rows have waited for so long.
 const FOLD_AFTER: Duration = Duration::from_secs(2);
 
@@ -22,12 +22,13 @@ struct Signal {
 
 /// The thread that folds the log back.
 pub(crate) struct Checkpointer {
+    fold_rows: u64,
     signal: Arc<(Mutex<Signal>, Condvar)>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Checkpointer {
-    pub(crate) fn start(path: &Path, vfs: Option<&str>) -> Result<Checkpointer> {
+    pub(crate) fn start(path: &Path, vfs: Option<&str>, fold_rows: u64) -> Result<Checkpointer> {
         let connection = connect(path, vfs, false)?;
         let signal = Arc::new((Mutex::new(Signal::default()), Condvar::new()));
         let shared = signal.clone();
@@ -40,7 +41,7 @@ impl Checkpointer {
                         state = shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
                     }
                     let until = Instant::now() + FOLD_AFTER;
-                    while state.rows < FOLD_ROWS && !state.stop && Instant::now() < until {
+                    while state.rows < fold_rows && !state.stop && Instant::now() < until {
                         let left = until.saturating_duration_since(Instant::now());
                         state = shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
                     }
@@ -54,7 +55,7 @@ impl Checkpointer {
                 }
             })
             .map_err(|e| tongmai_store::StoreError(format!("cannot start a thread: {e}")))?;
-        Ok(Checkpointer { signal, thread: Mutex::new(Some(thread)) })
+        Ok(Checkpointer { fold_rows, signal, thread: Mutex::new(Some(thread)) })
     }
 
     /// So many rows were written.
@@ -62,7 +63,7 @@ impl Checkpointer {
         let mut state = lock(&self.signal.0);
         let before = state.rows;
         state.rows += rows;
-        if before == 0 || (before < FOLD_ROWS && state.rows >= FOLD_ROWS) {
+        if before == 0 || (before < self.fold_rows && state.rows >= self.fold_rows) {
             self.signal.1.notify_one();
         }
     }

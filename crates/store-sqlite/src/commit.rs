@@ -458,6 +458,7 @@ impl<'c> Group<'c> {
         }
         Ok(GivenOut {
             records: pending.into_iter().map(|(key, _)| key).collect(),
+            records_below: self.records_below,
             symbols: symbols.by_id.len(),
         })
     }

@@ -66,11 +66,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl SqliteStore {
     /// Opens the store in `path`, making it if there is none.
     pub fn open(path: &Path) -> Result<SqliteStore> {
-        SqliteStore::open_on(path, None)
+        SqliteStore::open_on(path, None, checkpoint::FOLD_ROWS)
     }
 
-    /// Opens the store on a registered SQLite file system, which tests use to inject faults.
-    pub fn open_on(path: &Path, vfs: Option<&str>) -> Result<SqliteStore> {
+    /// Opens the store on a registered SQLite file system and folds the log back after so many rows: for tests
+    /// that inject faults.
+    pub fn open_on(path: &Path, vfs: Option<&str>, fold_rows: u64) -> Result<SqliteStore> {
         let connection = connect(path, vfs, false)?;
         schema::prepare(&connection, || {
             let mut secret = [0; 32];
@@ -88,7 +89,7 @@ impl SqliteStore {
             })
             .map_err(error("reading record keys"))? as u64;
         let symbols = load_symbols(&connection)?;
-        let checkpointer = Checkpointer::start(path, vfs)?;
+        let checkpointer = Checkpointer::start(path, vfs, fold_rows)?;
         Ok(SqliteStore {
             path: path.to_owned(),
             vfs: vfs.map(str::to_owned),
