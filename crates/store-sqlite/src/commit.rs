@@ -442,15 +442,7 @@ impl<'c> Group<'c> {
         let pending: Vec<(ResourceKey, RecordKey)> =
             lock(&store.given).pending.iter().map(|(key, record)| (*key, *record)).collect();
         for (key, record_key) in &pending {
-            self.execute(
-                "INSERT OR IGNORE INTO patient VALUES (?1, ?2)",
-                params![key.0, record_key.0 as i64],
-            )?;
-            self.execute(
-                "INSERT OR IGNORE INTO patient_key VALUES (?1, ?2)",
-                params![record_key.0 as i64, key.0],
-            )?;
-            self.rows += 2;
+            self.write_patient(*key, *record_key)?;
         }
         let symbols = store.symbols.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (index, text) in symbols.by_id.iter().enumerate().skip(symbols.committed) {
