@@ -19,7 +19,11 @@ pub struct GroupedFit {
     group: Vec<u8>,
     offset: Vec<f64>,
     has_offset: bool,
-    y_ln_y: Vec<f64>,
+    /// Stretches of one group with times one apart.
+    runs: Vec<Run>,
+    powers: Vec<Powers>,
+    /// Powers of the small counts, kept from series to series.
+    table: Vec<Powers>,
     /// Fitted means.
     pub mean: Vec<f64>,
     /// Prior weights, one until [`GroupedFit::reweight`].
@@ -31,6 +35,7 @@ pub struct GroupedFit {
     sum_w: Vec<f64>,
     sum_wt: Vec<f64>,
     sum_wr: Vec<f64>,
+    next: Sums,
     slope: f64,
     spread: f64,
     centre: f64,
@@ -39,20 +44,64 @@ pub struct GroupedFit {
     pub converged: bool,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    start: usize,
+    end: usize,
+    group: usize,
+}
+
+/// What is needed of a count again and again.
+#[derive(Debug, Clone, Copy)]
+struct Powers {
+    y_ln_y: f64,
+    two_thirds: f64,
+    /// Logarithm of R's start value, `y + 0.1`.
+    start: f64,
+}
+
+impl Powers {
+    fn of(y: f64) -> Self {
+        let y_ln_y = if y > 0.0 { y * y.ln() } else { 0.0 };
+        Powers { y_ln_y, two_thirds: (y * y).cbrt(), start: (y + 0.1).ln() }
+    }
+}
+
+/// Sums for the next least-squares step, gathered while means are updated.
+#[derive(Debug, Default)]
+struct Sums {
+    w: Vec<f64>,
+    wt: Vec<f64>,
+    wr: Vec<f64>,
+    wtt: f64,
+    wtr: f64,
+}
+
+const TABLED_COUNTS: usize = 256;
+
 impl GroupedFit {
     /// Takes in new data; `group` numbers run from 0 to `groups − 1`.
     pub fn load(&mut self, rows: impl Iterator<Item = (f64, f64, u8, f64)>, groups: usize, has_offset: bool) {
+        if self.table.is_empty() {
+            self.table = (0..TABLED_COUNTS).map(|y| Powers::of(y as f64)).collect();
+        }
         self.response.clear();
         self.time.clear();
         self.group.clear();
         self.offset.clear();
-        self.y_ln_y.clear();
-        for (y, t, g, offset) in rows {
+        self.powers.clear();
+        self.runs.clear();
+        for (i, (y, t, g, offset)) in rows.enumerate() {
+            match self.runs.last_mut() {
+                Some(run) if run.group == g as usize && t - self.time[i - 1] == 1.0 => run.end = i + 1,
+                _ => self.runs.push(Run { start: i, end: i + 1, group: g as usize }),
+            }
             self.response.push(y);
             self.time.push(t);
             self.group.push(g);
             self.offset.push(offset);
-            self.y_ln_y.push(if y > 0.0 { y * y.ln() } else { 0.0 });
+            let tabled = self.table.get(y as usize).filter(|_| y.fract() == 0.0);
+            self.powers.push(tabled.copied().unwrap_or_else(|| Powers::of(y)));
         }
         self.has_offset = has_offset;
         let n = self.response.len();
@@ -66,7 +115,8 @@ impl GroupedFit {
         }
         self.prior.clear();
         self.prior.resize(n, 1.0);
-        for buffer in [&mut self.level, &mut self.sum_w, &mut self.sum_wt, &mut self.sum_wr] {
+        let Sums { w, wt, wr, .. } = &mut self.next;
+        for buffer in [&mut self.level, &mut self.sum_w, &mut self.sum_wt, &mut self.sum_wr, w, wt, wr] {
             buffer.clear();
             buffer.resize(groups, 0.0);
         }
@@ -116,58 +166,39 @@ impl GroupedFit {
 
     /// Deviance at R's start values, `y + 0.1`.
     fn start_deviance(&self) -> f64 {
-        let terms = self.response.iter().zip(&self.prior).map(|(&y, &prior)| {
-            let mean = y + 0.1;
-            prior * if y > 0.0 { y * (y / mean).ln() - (y - mean) } else { mean }
+        let terms = self.response.iter().zip(&self.prior).zip(&self.powers).map(|((&y, &prior), powers)| {
+            prior * if y > 0.0 { powers.y_ln_y - y * powers.start + 0.1 } else { 0.1 }
         });
         2.0 * terms.sum::<f64>()
     }
 
     /// The first least-squares step, from `y + 0.1`, and the means after it.
     fn first_step(&mut self) -> f64 {
-        self.clear_sums();
-        let (mut sum_wtt, mut sum_wtr) = (0.0, 0.0);
+        self.next.clear();
         for i in 0..self.len() {
             let mean = self.response[i] + 0.1;
             let g = self.group[i] as usize;
-            let working = mean.ln() - self.offset[i] - 0.1 / mean;
+            let working = self.powers[i].start - self.offset[i] - 0.1 / mean;
             let (w, t) = (self.prior[i] * mean, self.time[i]);
-            self.weight[i] = w;
-            self.sum_w[g] += w;
-            self.sum_wt[g] += w * t;
-            self.sum_wr[g] += w * working;
-            sum_wtt += w * t * t;
-            sum_wtr += w * t * working;
+            self.mean[i] = mean;
+            self.next.w[g] += w;
+            self.next.wt[g] += w * t;
+            self.next.wr[g] += w * working;
+            self.next.wtt += w * t * t;
+            self.next.wtr += w * t * working;
         }
         self.level.fill(0.0);
         self.slope = 0.0;
-        self.solve(sum_wtt, sum_wtr);
+        self.step();
         self.update_means()
     }
 
-    /// One more least-squares step from the current means.
+    /// One least-squares step with the sums at the current means.
     fn step(&mut self) {
-        self.clear_sums();
-        let (mut sum_wtt, mut sum_wtr) = (0.0, 0.0);
-        for i in 0..self.response.len() {
-            let g = self.group[i] as usize;
-            let (prior, t, mean) = (self.prior[i], self.time[i], self.mean[i]);
-            let w = prior * mean;
-            let residual = prior * (self.response[i] - mean);
-            self.weight[i] = w;
-            self.sum_w[g] += w;
-            self.sum_wt[g] += w * t;
-            self.sum_wr[g] += residual;
-            sum_wtt += w * t * t;
-            sum_wtr += t * residual;
-        }
-        self.solve(sum_wtt, sum_wtr);
-    }
-
-    fn clear_sums(&mut self) {
-        self.sum_w.fill(0.0);
-        self.sum_wt.fill(0.0);
-        self.sum_wr.fill(0.0);
+        std::mem::swap(&mut self.sum_w, &mut self.next.w);
+        std::mem::swap(&mut self.sum_wt, &mut self.next.wt);
+        std::mem::swap(&mut self.sum_wr, &mut self.next.wr);
+        self.solve(self.next.wtt, self.next.wtr);
     }
 
     /// Moves levels and slope by the solution of the arrow-shaped normal equations.
@@ -189,36 +220,46 @@ impl GroupedFit {
         }
     }
 
-    /// New means and their deviance. The means of one group follow a geometric
-    /// row, so that one multiplication a point replaces the exponential.
+    /// New means, their deviance, and the sums of the next step. The means of a
+    /// run follow a geometric row, so that one multiplication a point replaces
+    /// the exponential.
     fn update_means(&mut self) -> f64 {
-        for (g, level) in self.level.iter().enumerate() {
-            self.sum_wr[g] = level.exp();
-        }
-        let ratio = self.slope.exp();
-        let mut growth = self.time.first().map_or(1.0, |t| (self.slope * t).exp());
-        let mut last_time = self.time.first().copied().unwrap_or(0.0);
+        self.next.clear();
+        let (slope, ratio) = (self.slope, self.slope.exp());
         let mut deviance = 0.0;
-        for i in 0..self.response.len() {
-            let t = self.time[i];
-            if self.slope != 0.0 && t != last_time {
-                growth = if t - last_time == 1.0 { growth * ratio } else { (self.slope * t).exp() };
-                last_time = t;
+        for &Run { start, end, group } in &self.runs {
+            let level = self.level[group];
+            let mut growing = (level + slope * self.time[start]).exp();
+            let (mut sum_w, mut sum_wt, mut sum_wr) = (0.0, 0.0, 0.0);
+            let points = self.response[start..end].iter().zip(&self.time[start..end]);
+            let state = self.mean[start..end].iter_mut().zip(&mut self.weight[start..end]);
+            let fixed =
+                self.prior[start..end].iter().zip(&self.powers[start..end]).zip(&self.offset[start..end]);
+            for (((&y, &t), (mean, weight)), ((&prior, powers), &offset)) in points.zip(state).zip(fixed) {
+                *weight = prior * *mean;
+                let mut linear = level + slope * t;
+                let mut new = growing;
+                growing *= ratio;
+                if self.has_offset {
+                    linear += offset;
+                    new *= offset.exp();
+                }
+                if new < SMALLEST_MEAN {
+                    new = SMALLEST_MEAN;
+                    linear = -52.0 * LN_2;
+                }
+                *mean = new;
+                deviance += prior * (powers.y_ln_y - y * linear - y + new);
+                let (w, residual) = (prior * new, prior * (y - new));
+                sum_w += w;
+                sum_wt += w * t;
+                sum_wr += residual;
+                self.next.wtt += w * t * t;
+                self.next.wtr += t * residual;
             }
-            let g = self.group[i] as usize;
-            let mut linear = self.level[g] + self.slope * t;
-            let mut mean = self.sum_wr[g] * growth;
-            if self.has_offset {
-                linear += self.offset[i];
-                mean *= self.offset[i].exp();
-            }
-            if mean < SMALLEST_MEAN {
-                mean = SMALLEST_MEAN;
-                linear = -52.0 * LN_2;
-            }
-            self.mean[i] = mean;
-            let y = self.response[i];
-            deviance += self.prior[i] * (self.y_ln_y[i] - y * linear - y + mean);
+            self.next.w[group] += sum_w;
+            self.next.wt[group] += sum_wt;
+            self.next.wr[group] += sum_wr;
         }
         2.0 * deviance
     }
@@ -289,7 +330,7 @@ impl GroupedFit {
                 leverage = 1.0;
             }
             let root = self.mean[i].sqrt();
-            let raw = 1.5 * (two_thirds_power(self.response[i]) / root.cbrt() - root);
+            let raw = 1.5 * (self.powers[i].two_thirds / root.cbrt() - root);
             let s = raw / (dispersion * (1.0 - leverage)).sqrt();
             let factor = if s > threshold { 1.0 / (s * s) } else { 1.0 };
             self.exposure[i] = factor;
@@ -302,6 +343,12 @@ impl GroupedFit {
     }
 }
 
-fn two_thirds_power(y: f64) -> f64 {
-    if y == 0.0 { 0.0 } else { (y * y).cbrt() }
+impl Sums {
+    fn clear(&mut self) {
+        self.w.fill(0.0);
+        self.wt.fill(0.0);
+        self.wr.fill(0.0);
+        self.wtt = 0.0;
+        self.wtr = 0.0;
+    }
 }
