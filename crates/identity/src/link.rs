@@ -95,6 +95,7 @@ pub fn link(people: &Population, settings: &Settings) -> Outcome {
     let found = candidates(people, settings.across, settings.budget);
     let codes: Vec<Code> = found.par_iter().map(|(left, right)| comparer.code(*left, *right)).collect();
     let model = learn(people, settings, &comparer, &codes);
+    let compared = found.len();
     let mut pairs: Vec<Pair> = found
         .into_par_iter()
         .zip(codes)
@@ -102,12 +103,11 @@ pub fn link(people: &Population, settings: &Settings) -> Outcome {
             let score = model.score(people, left, code);
             Pair { left, right, code, score, zone: Zone::Apart }
         })
+        .filter(|pair| pair.score.probability() >= KEPT)
         .collect();
-    let compared = pairs.len();
     if settings.across {
         one_to_one(people, &model, &mut pairs);
     }
-    pairs.retain(|pair| pair.score.probability() >= KEPT);
     let clusters = group(people, settings, &comparer, &model, &pairs);
     for pair in &mut pairs {
         pair.zone = zone(&comparer, pair, &clusters);

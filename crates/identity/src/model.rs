@@ -43,6 +43,8 @@ pub struct Model {
     pub twin_share: f64,
     /// Expected number of matches.
     pub expected_matches: f64,
+    /// Logarithms of the two tables.
+    logs: [Levels; 2],
     roles: Vec<Role>,
     /// For each attribute, how far the frequency of a value counts as chance.
     chance: Vec<f64>,
@@ -125,6 +127,7 @@ impl Model {
             household_share: 0.1 * records / evidence.pairs.max(1.0),
             twin_share: 0.001 * records / evidence.pairs.max(1.0),
             expected_matches: 0.0,
+            logs: [Vec::new(), Vec::new()],
             chance: vec![1.0; slots],
             roles,
         };
@@ -139,6 +142,7 @@ impl Model {
         }
         let none: Levels = vec![[0.0; LEVELS]; slots];
         model.subtract(&totals, &none);
+        model.take_logs();
         for _ in 0..ROUNDS {
             model.round(evidence, &totals, records);
         }
@@ -195,6 +199,13 @@ impl Model {
             normalise(&mut self.matches[slot]);
         }
         self.subtract(totals, &matched);
+        self.take_logs();
+    }
+
+    fn take_logs(&mut self) {
+        let logs =
+            |levels: &Levels, least: f64| levels.iter().map(|row| row.map(|p| p.max(least).ln())).collect();
+        self.logs = [logs(&self.matches, 1e-9), logs(&self.strangers, 1e-12)];
     }
 
     /// Logarithms of share times likelihood: match, stranger, household, twin.
@@ -208,10 +219,10 @@ impl Model {
             if level == 0 {
                 continue;
             }
-            let m = self.matches[slot][level as usize].max(1e-9).ln();
+            let m = self.logs[0][slot][level as usize];
             let u = match frequency {
                 Some(frequency) => frequency.ln(),
-                None => self.strangers[slot][level as usize].max(1e-12).ln(),
+                None => self.logs[1][slot][level as usize],
             };
             let household = if in_household(*role) { m } else { u };
             parts[0] += m;

@@ -15,6 +15,8 @@ pub fn normalise(raw: &str) -> String {
         for byte in raw.bytes() {
             push_folded(&mut out, char::from(byte.to_ascii_lowercase()));
         }
+    } else if raw.chars().all(is_plain) {
+        raw.chars().for_each(|c| push_folded(&mut out, han::simplified(c.to_ascii_lowercase())));
     } else {
         for c in raw.nfkc().flat_map(char::to_lowercase) {
             if c.is_ascii() {
@@ -31,6 +33,11 @@ pub fn normalise(raw: &str) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// ASCII and the common Chinese characters, which NFKC leaves as they are.
+fn is_plain(c: char) -> bool {
+    c.is_ascii() || matches!(c, '\u{4E00}'..='\u{9FA5}')
 }
 
 /// Appends a letter or digit; an apostrophe or a middle dot vanishes, and all else becomes a blank.
