@@ -283,7 +283,7 @@ fn read_file(path: &Path, progress: &ProgressBar, sender: &std::sync::mpsc::Sync
         for index in 0..archive.len() {
             let entry = archive.by_index(index)?;
             if entry.is_file() {
-                let inner = entry.name().to_lowercase();
+                let inner = entry.name()?.to_lowercase();
                 read_stream(&inner, Box::new(entry), sender)
                     .with_context(|| format!("in {}", path.display()))?;
             }
