@@ -162,6 +162,8 @@ const DENIALS: &[&str] = &[
     "并非",
     "排除",
     "除外",
+    "不似",
+    "不像",
 ];
 const DENIALS_AFTER: &[&str] = &[
     "已排除",
@@ -342,6 +344,11 @@ fn judge(clause: &str, start: usize, term: &str, carried: &Carried) -> Option<Ce
     let (before, after) = (&clause[..start], &clause[start + term.len()..]);
     let near_after: String = after.chars().take(8).collect();
     let open = holds(clause, NOT_EXCLUDED);
+    let agent = ["弧菌", "杆菌", "病毒"].iter().any(|word| after.starts_with(word));
+    if agent && !after.contains("病毒感染") && !is_positive(after) {
+        // The agent was looked for, not found.
+        return None;
+    }
     if holds(&near_after, NOT_A_CASE_AFTER) || holds(before, NOT_A_CASE_BEFORE) || holds(before, RELATIVES) {
         return None;
     }
