@@ -153,12 +153,17 @@ impl Evidence {
     ) -> Result<(), Fault> {
         let (first, last) = self.gathered;
         // Only what belongs to a later stage may be gathered after the decision.
-        let latest = if requirement.stage > Stage::Decision { today } else { decided.unwrap_or(today).min(today) };
+        let latest =
+            if requirement.stage > Stage::Decision { today } else { decided.unwrap_or(today).min(today) };
         let faults = [
             (first > last || last > latest, Fault::TooLate),
             (self.affected == 0 || self.heard == 0 || self.heard > self.affected, Fault::Denominator),
             (self.rural.is_none_or(|r| r > self.heard), Fault::RuralMix),
-            (self.ages.is_none_or(|a| a.iter().try_fold(0u64, |s, x| s.checked_add(*x)) != Some(self.heard)), Fault::AgeMix),
+            (
+                self.ages
+                    .is_none_or(|a| a.iter().try_fold(0u64, |s, x| s.checked_add(*x)) != Some(self.heard)),
+                Fault::AgeMix,
+            ),
             (self.dissent.is_none(), Fault::Dissent),
             (self.participation < requirement.least, Fault::Participation),
             (

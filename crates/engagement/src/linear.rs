@@ -121,9 +121,7 @@ impl Cholesky {
     /// `L z`, which turns independent standard normal `z` into draws with covariance `M`.
     pub fn transform(&self, z: &[f64]) -> Vec<f64> {
         let n = self.n;
-        (0..n)
-            .map(|i| self.scale[i] * (0..=i).map(|k| self.lower[i * n + k] * z[k]).sum::<f64>())
-            .collect()
+        (0..n).map(|i| self.scale[i] * (0..=i).map(|k| self.lower[i * n + k] * z[k]).sum::<f64>()).collect()
     }
 }
 

@@ -21,7 +21,12 @@ fn evidence(random: &mut Random, pack: &Pack) -> Evidence {
         affected: if odds(random) { 1000 } else { 10 },
         heard,
         rural: odds(random).then_some(quarter),
-        ages: odds(random).then_some([quarter, quarter, quarter, heard - 3 * quarter + u64::from(!odds(random))]),
+        ages: odds(random).then_some([
+            quarter,
+            quarter,
+            quarter,
+            heard - 3 * quarter + u64::from(!odds(random)),
+        ]),
         dissent: odds(random).then(String::new),
         participation: if odds(random) { Participation::Involve } else { Participation::Inform },
     }
@@ -121,7 +126,12 @@ fn every_statement_of_a_year_ends_in_an_answer_state() {
                     _ => Said::Accept,
                 },
                 Standing::Open | Standing::NotAnswered(_) if age > 5 + random.below(24) as i64 => {
-                    Said::Answer(Answer { changed: random.below(3) == 0, why: "w".into(), who: "o".into(), day })
+                    Said::Answer(Answer {
+                        changed: random.below(3) == 0,
+                        why: "w".into(),
+                        who: "o".into(),
+                        day,
+                    })
                 }
                 Standing::Answered(_) if random.below(400) == 0 && age < 30 => Said::Dispute,
                 _ => continue,

@@ -154,14 +154,19 @@ fn results_equal_production_on_the_same_votes() {
         if published != votes.columns.len() as u64 {
             continue;
         }
-        let at: HashMap<&str, usize> = votes.statements.iter().enumerate().map(|(i, s)| (s.as_str(), i)).collect();
+        let at: HashMap<&str, usize> =
+            votes.statements.iter().enumerate().map(|(i, s)| (s.as_str(), i)).collect();
         let components = opinion::components(&votes);
         let tids: Vec<usize> =
             math["tids"].as_array().unwrap().iter().map(|t| at[t.to_string().as_str()]).collect();
         // Production computes with agree as −1, and the sign of an axis is arbitrary.
         for (i, &s) in tids.iter().enumerate() {
             close(components.mean[s], -numbers(&math["pca"]["center"])[i], &format!("{name} centre"));
-            close(components.extremity(s), numbers(&math["pca"]["comment-extremity"])[i], &format!("{name} extremity"));
+            close(
+                components.extremity(s),
+                numbers(&math["pca"]["comment-extremity"])[i],
+                &format!("{name} extremity"),
+            );
         }
         for (axis, want) in components.axes.iter().zip(math["pca"]["comps"].as_array().unwrap()) {
             let want = numbers(want);
@@ -175,7 +180,11 @@ fn results_equal_production_on_the_same_votes() {
         let group_of: Vec<Option<u32>> = votes.participants.iter().map(|p| gold.get(p).copied()).collect();
         let counts = opinion::count_by_group(&votes, &group_of, groups as usize);
         for (tid, want) in math["group-aware-consensus"].as_object().unwrap() {
-            close(opinion::group_informed(&counts, at[tid.as_str()]).0, want.as_f64().unwrap(), &format!("{name} {tid}"));
+            close(
+                opinion::group_informed(&counts, at[tid.as_str()]).0,
+                want.as_f64().unwrap(),
+                &format!("{name} {tid}"),
+            );
         }
         check_consensus(&name, &math, &votes, &at);
         check_representative(&name, &math, &votes, &counts);
@@ -248,10 +257,12 @@ fn groups_agree_with_production() {
 fn results_depend_on_the_votes_alone() {
     let head = "participant,group-id,1,2,3,4,5,6,7,8\n";
     let line = |p: usize| {
-        let votes: Vec<String> = (0..8).map(|s| ((p * 7 + s * (1 + p % 3)) % 3) as i32 - 1).map(|v| v.to_string()).collect();
+        let votes: Vec<String> =
+            (0..8).map(|s| ((p * 7 + s * (1 + p % 3)) % 3) as i32 - 1).map(|v| v.to_string()).collect();
         format!("{p},{},{}\n", p % 2, votes.join(","))
     };
-    let text = |order: &mut dyn Iterator<Item = usize>| head.to_owned() + &order.map(line).collect::<String>();
+    let text =
+        |order: &mut dyn Iterator<Item = usize>| head.to_owned() + &order.map(line).collect::<String>();
     let result = |text: &str| {
         let (votes, findings) = opinion::read_votes(text).unwrap();
         assert!(findings.is_empty());

@@ -47,12 +47,22 @@ fn conditional_logit_equals_every_reference() {
         }
         let json = estimate.to_json();
         for key in ["loglik", "loglik_null", "mcfadden_r2", "mcfadden_r2_adj", "aic", "bic", "lr_stat"] {
-            close(json[key].as_f64().unwrap(), reference[key].as_f64().unwrap(), 1e-9, &format!("{name} {key}"));
+            close(
+                json[key].as_f64().unwrap(),
+                reference[key].as_f64().unwrap(),
+                1e-9,
+                &format!("{name} {key}"),
+            );
         }
         for wtp in &estimate.willingness {
             let want = &reference["wtp"][&wtp.column];
             close(wtp.value, want["wtp"].as_f64().unwrap(), 1e-8, &format!("{name} wtp {}", wtp.column));
-            close(wtp.delta_error, want["se_delta"].as_f64().unwrap(), 1e-8, &format!("{name} {}", wtp.column));
+            close(
+                wtp.delta_error,
+                want["se_delta"].as_f64().unwrap(),
+                1e-8,
+                &format!("{name} {}", wtp.column),
+            );
         }
     }
 }
@@ -83,9 +93,8 @@ fn mixed_logit_is_within_simulation_error_of_the_published_fit() {
         "random": { "pf": "n", "cl": "n", "loc": "n", "wk": "n", "tod": "n", "seas": "n" },
     });
     let estimate = fit(&table, &specification);
-    let published = [
-        ("pf", -0.973), ("cl", -0.206), ("loc", 2.076), ("wk", 1.476), ("tod", -9.053), ("seas", -9.104),
-    ];
+    let published =
+        [("pf", -0.973), ("cl", -0.206), ("loc", 2.076), ("wk", 1.476), ("tod", -9.053), ("seas", -9.104)];
     for (name, want) in published {
         let i = estimate.columns.iter().position(|c| c == name).unwrap();
         let error = estimate.standard_errors()[i];
@@ -132,7 +141,8 @@ fn intervals_cover_as_promised() {
             let rows: Vec<[f64; 3]> = (0..3)
                 .map(|_| [random.below(2) as f64, random.below(3) as f64, (1 + random.below(5)) as f64])
                 .collect();
-            let utility = |r: &[f64; 3], noise: f64| truth[0] * r[0] + truth[1] * r[1] - truth[2] * r[2] / 2.0 + noise;
+            let utility =
+                |r: &[f64; 3], noise: f64| truth[0] * r[0] + truth[1] * r[1] - truth[2] * r[2] / 2.0 + noise;
             let noisy: Vec<f64> = rows.iter().map(|r| utility(r, -(-random.uniform().ln()).ln())).collect();
             let best = (0..3).max_by(|&i, &j| noisy[i].total_cmp(&noisy[j])).unwrap();
             for (i, r) in rows.iter().enumerate() {

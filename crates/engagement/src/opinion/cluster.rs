@@ -73,7 +73,8 @@ fn carried_on(points: &[[f64; 2]], weights: &[f64], k: usize, last: &[Cluster]) 
         }
     }
     while clusters.len() < k {
-        let distance = |p: [f64; 2]| clusters.iter().map(|c| square(p, c.centre)).fold(f64::INFINITY, f64::min);
+        let distance =
+            |p: [f64; 2]| clusters.iter().map(|c| square(p, c.centre)).fold(f64::INFINITY, f64::min);
         let farthest = (0..points.len()).map(|i| (distance(points[i]), i)).max_by(|a, b| a.0.total_cmp(&b.0));
         let Some((_, point)) = farthest.filter(|f| f.0 > 0.0) else { break };
         for cluster in &mut clusters {
@@ -119,7 +120,10 @@ fn k_means(points: &[[f64; 2]], weights: &[f64], mut clusters: Vec<Cluster>, rou
 
 /// Weighted sum of squared distances to the centres: what k-means makes small.
 fn spread(points: &[[f64; 2]], weights: &[f64], clusters: &[Cluster]) -> f64 {
-    clusters.iter().map(|c| c.members.iter().map(|&m| weights[m] * square(points[m], c.centre)).sum::<f64>()).sum()
+    clusters
+        .iter()
+        .map(|c| c.members.iter().map(|&m| weights[m] * square(points[m], c.centre)).sum::<f64>())
+        .sum()
 }
 
 fn at_rest(mut before: Vec<[f64; 2]>, mut after: Vec<[f64; 2]>) -> bool {
@@ -139,7 +143,8 @@ pub fn silhouette(points: &[[f64; 2]], clusters: &[Cluster]) -> f64 {
             if cluster.members.len() == 1 || clusters.len() < 2 {
                 continue;
             }
-            let sum = |c: &Cluster| c.members.iter().map(|&j| square(points[i], points[j]).sqrt()).sum::<f64>();
+            let sum =
+                |c: &Cluster| c.members.iter().map(|&j| square(points[i], points[j]).sqrt()).sum::<f64>();
             let inside = sum(cluster) / (cluster.members.len() - 1) as f64;
             let outside = clusters
                 .iter()

@@ -175,7 +175,8 @@ fn tridiagonal(diagonal: &[f64], beside: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
     let mut e = beside[..m - 1].to_vec();
     e.push(0.0);
     // Column j of the eigenvector matrix is kept as row j.
-    let mut z: Vec<Vec<f64>> = (0..m).map(|j| (0..m).map(|i| f64::from(u8::from(i == j))).collect()).collect();
+    let mut z: Vec<Vec<f64>> =
+        (0..m).map(|j| (0..m).map(|i| f64::from(u8::from(i == j))).collect()).collect();
     for l in 0..m {
         for _ in 0..60 {
             let split = (l..m - 1).find(|&i| e[i].abs() <= f64::EPSILON * (d[i].abs() + d[i + 1].abs()));

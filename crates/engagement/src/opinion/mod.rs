@@ -67,7 +67,9 @@ pub fn opinion_in_stages(votes: &Votes, stages: Stages) -> Opinion {
         .map(|(_, clusters, _)| clusters.as_slice())
         .unwrap_or_default()
         .iter()
-        .map(|c| c.members.iter().flat_map(|&b| grouping.base[b].members.iter().map(|&i| members[i])).collect())
+        .map(|c| {
+            c.members.iter().flat_map(|&b| grouping.base[b].members.iter().map(|&i| members[i])).collect()
+        })
         .collect();
     // The largest group is number 0; of equal ones the one whose first member came first.
     groups.sort_by_key(|g| (std::cmp::Reverse(g.len()), g.iter().min().copied()));
@@ -101,8 +103,9 @@ impl Opinion {
                 .collect()
         };
         let urgent = priorities(votes, &self.components, &self.counts);
-        let sizes: Vec<usize> =
-            (0..self.groups).map(|g| self.group_of.iter().flatten().filter(|&&x| x as usize == g).count()).collect();
+        let sizes: Vec<usize> = (0..self.groups)
+            .map(|g| self.group_of.iter().flatten().filter(|&&x| x as usize == g).count())
+            .collect();
         let mut out = json!({
             "participants": votes.participants.len(),
             "on_the_map": self.group_of.iter().flatten().count(),

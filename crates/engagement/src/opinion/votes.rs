@@ -77,8 +77,7 @@ impl Votes {
         for (i, statement) in self.statements.iter().enumerate() {
             let Some(comment) = by_id.get(statement.as_str()) else { continue };
             self.meta[i] = comment.meta;
-            self.excluded[i] =
-                comment.meta || comment.moderated < 0 || strict && comment.moderated == 0;
+            self.excluded[i] = comment.meta || comment.moderated < 0 || strict && comment.moderated == 0;
         }
     }
 }

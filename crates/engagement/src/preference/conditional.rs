@@ -138,11 +138,15 @@ impl Conditional {
     /// # Errors
     /// Dependent or separating columns.
     pub fn fit(&self) -> Result<Fit, Refusal> {
-        const SETTLED: f64 = 1e-18;
+        const SETTLED: f64 = 1e-16;
         const FLAT: f64 = 1e8;
         let k = self.columns.len();
-        let mut beta = vec![0.0; k];
-        let mut here = self.derivatives(&beta);
+        let mut beta = self.start();
+        let mut here = self.derivatives(&beta, 1);
+        if here.log_likelihood.is_nan() || here.log_likelihood < self.null_log_likelihood() {
+            beta.fill(0.0);
+            here = self.derivatives(&beta, 1);
+        }
         for iterations in 1..=60 {
             let factor = Cholesky::new(&here.information).map_err(|column| {
                 let name = self.columns[column].clone();
@@ -161,7 +165,7 @@ impl Conditional {
             }
             here = loop {
                 let next: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + s).collect();
-                let there = self.derivatives(&next);
+                let there = self.derivatives(&next, 1);
                 // Near the top the likelihood no longer tells steps apart, and none needs shortening.
                 if there.log_likelihood >= here.log_likelihood || decrement < 1e-8 {
                     beta = next;
@@ -179,7 +183,33 @@ impl Conditional {
         Err(Refusal::NotConverged)
     }
 
-    fn unscaled(&self, beta: Vec<f64>, mut variance: Symmetric, log_likelihood: f64, iterations: usize) -> Fit {
+    /// Where the search begins: for many tasks, close to the maximum of a part of them.
+    fn start(&self) -> Vec<f64> {
+        const MANY: usize = 2000;
+        const EVERY: usize = 8;
+        let mut beta = vec![0.0; self.columns.len()];
+        if self.singles.len() < MANY {
+            return beta;
+        }
+        for _ in 0..6 {
+            let part = self.derivatives(&beta, EVERY);
+            let Ok(factor) = Cholesky::new(&part.information) else { break };
+            let step = factor.solve(&part.gradient);
+            beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
+            if step.iter().zip(&part.gradient).map(|(s, g)| s * g).sum::<f64>() < 0.1 {
+                break;
+            }
+        }
+        beta
+    }
+
+    fn unscaled(
+        &self,
+        beta: Vec<f64>,
+        mut variance: Symmetric,
+        log_likelihood: f64,
+        iterations: usize,
+    ) -> Fit {
         let k = beta.len();
         for i in 0..k {
             for j in 0..k {
@@ -190,13 +220,14 @@ impl Conditional {
         Fit { coefficients, variance, log_likelihood, iterations }
     }
 
-    fn derivatives(&self, beta: &[f64]) -> Derivatives {
+    /// Derivatives over every `stride`-th task.
+    fn derivatives(&self, beta: &[f64], stride: usize) -> Derivatives {
         let k = beta.len();
         let mut sum =
             Derivatives { log_likelihood: 0.0, gradient: vec![0.0; k], information: Symmetric::zero(k) };
-        let mut squares = Squares::new(k);
+        let mut products = Products::new(k);
         let (mut probabilities, mut mean) = (Vec::new(), vec![0.0; k]);
-        for (window, &task) in self.offsets.windows(2).zip(&self.singles) {
+        for (window, &task) in self.offsets.windows(2).zip(&self.singles).step_by(stride) {
             let weight = self.weights[task];
             if weight == 0.0 {
                 continue;
@@ -213,17 +244,16 @@ impl Conditional {
             sum.log_likelihood -= weight * (highest + total.ln());
             mean.fill(0.0);
             for (d, p) in rows.chunks_exact(k).zip(&mut probabilities) {
-                *p /= total;
+                *p *= weight / total;
                 mean.iter_mut().zip(d).for_each(|(m, x)| *m += *p * x);
+                products.add(*p, d);
             }
-            sum.gradient.iter_mut().zip(&mean).for_each(|(g, m)| *g -= weight * m);
-            for (d, p) in rows.chunks_exact(k).zip(&probabilities) {
-                squares.add((weight * p).sqrt(), d.iter().zip(&mean).map(|(x, m)| x - m));
-            }
-            squares.add((weight * (-highest).exp() / total).sqrt(), mean.iter().copied());
+            sum.gradient.iter_mut().zip(&mean).for_each(|(g, m)| *g -= m);
+            // The mean was weighted once already.
+            products.add(-1.0 / weight, &mean);
         }
-        squares.finish(&mut sum.information);
-        for set in &self.sets {
+        products.finish(&mut sum.information);
+        for set in self.sets.iter().step_by(stride) {
             set.add_to(&mut sum, self.weights[set.task], beta);
         }
         sum.information.mirror();
@@ -235,22 +265,31 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Sums `z zᵀ` over rows, four at a time: each entry of the matrix is then read and written once for four.
-struct Squares {
+/// Columns are padded to a multiple of this, so that inner loops have a fixed length.
+const LANES: usize = 4;
+
+/// Sums `w z zᵀ` over rows, four at a time: each entry of the matrix is then read and written once for four.
+struct Products {
     k: usize,
-    rows: Vec<f64>,
+    /// Columns with padding.
+    width: usize,
+    rows: [Vec<f64>; 4],
+    weights: [f64; 4],
     filled: usize,
+    /// Upper triangle by blocks of [`LANES`] columns.
     sums: Vec<f64>,
 }
 
-impl Squares {
+impl Products {
     fn new(k: usize) -> Self {
-        Squares { k, rows: vec![0.0; 4 * k], filled: 0, sums: vec![0.0; k * k] }
+        let width = k.next_multiple_of(LANES);
+        let rows = std::array::from_fn(|_| vec![0.0; width]);
+        Products { k, width, rows, weights: [0.0; 4], filled: 0, sums: vec![0.0; k * width] }
     }
 
-    fn add(&mut self, root: f64, row: impl Iterator<Item = f64>) {
-        let at = self.filled * self.k;
-        self.rows[at..at + self.k].iter_mut().zip(row).for_each(|(z, x)| *z = root * x);
+    fn add(&mut self, weight: f64, row: &[f64]) {
+        self.rows[self.filled][..self.k].copy_from_slice(row);
+        self.weights[self.filled] = weight;
         self.filled += 1;
         if self.filled == 4 {
             self.flush();
@@ -258,25 +297,35 @@ impl Squares {
     }
 
     fn flush(&mut self) {
-        let k = self.k;
-        let (a, rest) = self.rows.split_at(k);
-        let (b, rest) = rest.split_at(k);
-        let (c, d) = rest.split_at(k);
-        for i in 0..k {
-            let (ai, bi, ci, di) = (a[i], b[i], c[i], d[i]);
-            let row = &mut self.sums[i * k + i..(i + 1) * k];
-            let tails = a[i..].iter().zip(&b[i..]).zip(c[i..].iter().zip(&d[i..]));
-            for (sum, ((a, b), (c, d))) in row.iter_mut().zip(tails) {
-                *sum += (ai * a + bi * b) + (ci * c + di * d);
+        let [a, b, c, d] = &self.rows;
+        let [wa, wb, wc, wd] = self.weights;
+        for i in 0..self.k {
+            let (ai, bi, ci, di) = (wa * a[i], wb * b[i], wc * c[i], wd * d[i]);
+            let from = i / LANES * LANES;
+            let row = &mut self.sums[i * self.width + from..(i + 1) * self.width];
+            let blocks = row
+                .chunks_exact_mut(LANES)
+                .zip(a[from..].chunks_exact(LANES))
+                .zip(b[from..].chunks_exact(LANES))
+                .zip(c[from..].chunks_exact(LANES))
+                .zip(d[from..].chunks_exact(LANES));
+            for ((((sum, a), b), c), d) in blocks {
+                for lane in 0..LANES {
+                    sum[lane] += (ai * a[lane] + bi * b[lane]) + (ci * c[lane] + di * d[lane]);
+                }
             }
         }
         self.filled = 0;
     }
 
     fn finish(mut self, into: &mut Symmetric) {
-        self.rows[self.filled * self.k..].fill(0.0);
+        self.weights[self.filled..].fill(0.0);
         self.flush();
-        into.entries.iter_mut().zip(&self.sums).for_each(|(m, s)| *m += s);
+        for i in 0..self.k {
+            for j in i..self.k {
+                into.entries[i * self.k + j] += self.sums[i * self.width + j];
+            }
+        }
     }
 }
 

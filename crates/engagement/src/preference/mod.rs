@@ -44,9 +44,15 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Specification(why) => write!(f, "{why}"),
-            Refusal::NoChoices => write!(f, "no choice task in which some but not all alternatives were chosen"),
-            Refusal::Constant(c) => write!(f, "column {c} is the same for all alternatives of every choice task"),
-            Refusal::Dependent(c) => write!(f, "column {c} is a combination of the columns before it; leave one out"),
+            Refusal::NoChoices => {
+                write!(f, "no choice task in which some but not all alternatives were chosen")
+            }
+            Refusal::Constant(c) => {
+                write!(f, "column {c} is the same for all alternatives of every choice task")
+            }
+            Refusal::Dependent(c) => {
+                write!(f, "column {c} is a combination of the columns before it; leave one out")
+            }
             Refusal::Separated(c) => {
                 write!(f, "column {c} predicts the choices perfectly; its coefficient has no finite estimate")
             }

@@ -133,8 +133,9 @@ fn conversation_result(conversation: &Conversation) -> Result<String> {
         opinion::read_votes(&text).map_err(|e| anyhow!(e)).with_context(|| because(&conversation.votes))?;
     drop(text);
     if let Some(path) = &conversation.comments {
-        let comments =
-            opinion::read_comments(&read_text(path)?).map_err(|e| anyhow!(e)).with_context(|| because(path))?;
+        let comments = opinion::read_comments(&read_text(path)?)
+            .map_err(|e| anyhow!(e))
+            .with_context(|| because(path))?;
         findings.extend(votes.orient(&comments));
         votes.moderate(&comments, conversation.strict_moderation);
     }

@@ -1,0 +1,106 @@
+//! Times the engines on the reference sets and on ten million synthetic votes.
+//!
+//! `cargo run --release -p tongmai-engagement --example speed -- DATA/engagement [large]`
+//! Each figure is the least of several runs on one thread.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tongmai_engagement::random::Random;
+use tongmai_engagement::{matching, opinion, preference};
+
+fn least<T>(runs: usize, mut work: impl FnMut() -> T) -> (T, Duration) {
+    let timed = |work: &mut dyn FnMut() -> T| {
+        let began = Instant::now();
+        (work(), began.elapsed())
+    };
+    (1..runs).fold(timed(&mut work), |best, _| {
+        let next = timed(&mut work);
+        if next.1 < best.1 { next } else { best }
+    })
+}
+
+fn preferences(folder: &Path) {
+    let read =
+        |name: &str| std::fs::read_to_string(folder.join("dce").join(name)).expect("the reference set");
+    for name in ["drugchoice_mnl", "heating_noasc", "travelmode"] {
+        let table = read(&format!("{name}.long.csv"));
+        let specification =
+            serde_json::from_str(&read(&format!("{name}.ref.json"))).expect("a specification");
+        let ((data, _), reading) = least(5, || preference::read(&table, &specification).expect("a table"));
+        let (_, fitting) = least(25, || preference::estimate(&data, &specification).expect("an estimate"));
+        println!("{name}: reading {reading:?}, estimating {fitting:?}");
+    }
+}
+
+fn conversation(name: &str, votes: &str, comments: Option<&str>, runs: usize) {
+    let whole = || {
+        let (mut votes, _) = opinion::read_votes(votes).expect("votes");
+        if let Some(comments) = comments {
+            votes.moderate(&opinion::read_comments(comments).expect("comments"), false);
+        }
+        let result = opinion::opinion(&votes);
+        let text = serde_json::to_string(&result.to_json(&votes)).expect("JSON");
+        (votes, text.len())
+    };
+    let ((votes, bytes), total) = least(runs, whole);
+    let (components, mapping) = least(runs, || opinion::components(&votes));
+    let (_, computing) = least(runs, || opinion::opinion(&votes));
+    let count = votes.columns.len();
+    println!(
+        "{name}: {count} votes, all {total:?} (components {mapping:?}, with groups and counts {computing:?}), {bytes} bytes"
+    );
+    assert_eq!(components.mean.len(), votes.statements.len());
+}
+
+/// Two camps and a middle, a tenth of the statements seen by each.
+fn synthetic(participants: usize, statements: usize) -> String {
+    let mut random = Random::new(1);
+    let mut text = String::from("participant");
+    (0..statements).for_each(|s| text += &format!(",{s}"));
+    text.push('\n');
+    for p in 0..participants {
+        text += &p.to_string();
+        for s in 0..statements {
+            text.push(',');
+            if random.below(10) == 0 {
+                let leaning = [0.7, 0.3, 0.5][(p + s * (p % 2)) % 3];
+                let draw = random.uniform();
+                text += if draw < leaning {
+                    "1"
+                } else if draw < 0.9 {
+                    "-1"
+                } else {
+                    "0"
+                };
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn matches() {
+    let mut random = Random::new(2);
+    let edges: Vec<Vec<(usize, i64)>> = (0..100_000)
+        .map(|_| (0..20).map(|_| (random.below(10_000), 100 + random.below(200) as i64)).collect())
+        .collect();
+    let places = vec![8; 10_000];
+    let (chosen, time) = least(1, || matching::assign(&edges, &places));
+    println!(
+        "100,000 needs, 10,000 offers of 8 places, 20 fitting each: {time:?}, {} served",
+        chosen.iter().flatten().count()
+    );
+}
+
+fn main() {
+    let folder = std::env::args().nth(1).expect("the folder of reference sets");
+    let folder = Path::new(&folder);
+    preferences(folder);
+    let polis = folder.join("polis/american-assembly.bowling-green");
+    let read = |name: &str| std::fs::read_to_string(polis.join(name)).expect("the reference set");
+    conversation("bowling-green", &read("participants-votes.csv"), Some(&read("comments.csv")), 9);
+    if std::env::args().nth(2).is_some() {
+        matches();
+        conversation("synthetic 100,000 × 1,000", &synthetic(100_000, 1000), None, 1);
+    }
+}
