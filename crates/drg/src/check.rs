@@ -100,7 +100,11 @@ impl<'a> Check<'a> {
                 }
             });
             for set in missing {
-                self.error(&path, "missing-set", format!("the rule asks for {set}, which the pack does not have"));
+                self.error(
+                    &path,
+                    "missing-set",
+                    format!("the rule asks for {set}, which the pack does not have"),
+                );
             }
             for set in empty {
                 self.error(&path, "empty-set", format!("the rule asks for {set}, which has no codes"));
@@ -139,10 +143,15 @@ impl<'a> Check<'a> {
 
     /// Surgical, then procedures, then medical.
     fn order(&mut self, mdc: &Mdc, at: usize, path: &str) {
-        let medical = |adrg: &Adrg| adrg.code.chars().nth(1).is_some_and(|kind| kind >= 'R') && !adrg.ambiguous;
+        let medical =
+            |adrg: &Adrg| adrg.code.chars().nth(1).is_some_and(|kind| kind >= 'R') && !adrg.ambiguous;
         if at > 0 && medical(&mdc.adrgs[at - 1]) && !medical(&mdc.adrgs[at]) {
             let before = &mdc.adrgs[at - 1].code;
-            self.warning(path, "order", format!("a surgical or procedure ADRG stands after the medical {before}"));
+            self.warning(
+                path,
+                "order",
+                format!("a surgical or procedure ADRG stands after the medical {before}"),
+            );
         }
     }
 
@@ -169,7 +178,9 @@ impl<'a> Check<'a> {
             }
         };
         let (left, right) = (conjuncts(a), conjuncts(b));
-        right.iter().all(|needed| *needed == Expression::Always || left.iter().any(|given| self.covers(needed, given)))
+        right.iter().all(|needed| {
+            *needed == Expression::Always || left.iter().any(|given| self.covers(needed, given))
+        })
     }
 
     /// Whether the test `needed` holds wherever the test `given` does.
@@ -227,7 +238,9 @@ impl<'a> Check<'a> {
             if !drg.code.starts_with(&adrg.code) {
                 self.error(&path, "foreign-drg", format!("the code does not begin with {}", adrg.code));
             }
-            if let Some(by) = adrg.drgs[..at].iter().find(|earlier| self.split_shadows(&earlier.rule, &drg.rule)) {
+            if let Some(by) =
+                adrg.drgs[..at].iter().find(|earlier| self.split_shadows(&earlier.rule, &drg.rule))
+            {
                 let message = format!("the split can never be reached: {} takes its cases before", by.code);
                 self.error(&path, "unreachable-drg", message);
             }
@@ -333,7 +346,8 @@ impl<'a> Check<'a> {
         let what = "are exclusion tables that exclude nothing";
         self.codes("severity", "table-without-principal", Severity::Warning, what, &orphans);
         let weighing: HashSet<&str> = pack.severity.iter().map(|(_, _, table)| table.as_str()).collect();
-        let idle: BTreeSet<&str> = excluding.iter().filter(|table| !weighing.contains(*table)).copied().collect();
+        let idle: BTreeSet<&str> =
+            excluding.iter().filter(|table| !weighing.contains(*table)).copied().collect();
         let idle: Vec<&str> = idle.into_iter().collect();
         let what = "are exclusion tables that no CC or MCC names";
         self.codes("exclusions", "idle-table", Severity::Warning, what, &idle);
@@ -360,7 +374,11 @@ impl<'a> Check<'a> {
             }
         }
         for (code, name) in &pack.unused_names {
-            self.warning(code, "name-without-rule", format!("{name} is named but has no rule: no case gets it"));
+            self.warning(
+                code,
+                "name-without-rule",
+                format!("{name} is named but has no rule: no case gets it"),
+            );
         }
     }
 }

@@ -39,7 +39,8 @@ pub fn rules(old: &Pack, new: &Pack) -> Vec<Change> {
         collect(rows)
     };
     changes.extend(members("severity", &severity(old), &severity(new)));
-    let exclusions = |pack: &Pack| collect(pack.exclusions.iter().map(|(c, t)| (format!("table {t}"), c.clone())));
+    let exclusions =
+        |pack: &Pack| collect(pack.exclusions.iter().map(|(c, t)| (format!("table {t}"), c.clone())));
     changes.extend(members("exclusion", &exclusions(old), &exclusions(new)));
     changes
 }

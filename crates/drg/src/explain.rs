@@ -45,8 +45,11 @@ pub struct Counterfactual {
 impl Grouper {
     /// Groups a case and records the way.
     pub fn trace(&self, case: &Case<'_>, scratch: &mut Scratch) -> Trace {
-        let mut trace =
-            Trace { rules: Vec::with_capacity(64), tests: Vec::with_capacity(128), outcome: Outcome::invalid(check(case)) };
+        let mut trace = Trace {
+            rules: Vec::with_capacity(64),
+            tests: Vec::with_capacity(128),
+            outcome: Outcome::invalid(check(case)),
+        };
         if trace.outcome.reason != Reason::None {
             return trace;
         }
@@ -120,7 +123,13 @@ impl Grouper {
         })
     }
 
-    fn test_in_words(&self, condition: &Condition<u16>, answer: bool, case: &Case<'_>, facts: &Scratch) -> Value {
+    fn test_in_words(
+        &self,
+        condition: &Condition<u16>,
+        answer: bool,
+        case: &Case<'_>,
+        facts: &Scratch,
+    ) -> Value {
         let text = self.condition_text(condition);
         let by = self.deciding(condition, case, facts);
         json!({"test": text, "holds": answer, "by": by})
@@ -164,9 +173,7 @@ impl Grouper {
             Condition::Labels { set, .. } => {
                 let Some(labels) = self.labels.get(set) else { return Vec::new() };
                 let pairs = facts.diagnoses.iter().zip(&case.diagnoses);
-                pairs
-                    .filter_map(|(id, code)| Some(format!("{code} {}", labels.get(&(*id)?)?)))
-                    .collect()
+                pairs.filter_map(|(id, code)| Some(format!("{code} {}", labels.get(&(*id)?)?))).collect()
             }
             Condition::Labelled { set, label } => {
                 let Some(labels) = self.labels.get(set) else { return Vec::new() };
@@ -213,7 +220,8 @@ impl Grouper {
 
     /// The ADRG tried before the group whose entry lacked the fewest tests.
     fn nearest_miss(&self, case: &Case<'_>, trace: &Trace, facts: &Scratch) -> Value {
-        let tried = trace.rules.iter().filter(|(place, held, _)| !held && place.adrg != NONE && place.drg == NONE);
+        let tried =
+            trace.rules.iter().filter(|(place, held, _)| !held && place.adrg != NONE && place.drg == NONE);
         let missed = tried.filter_map(|(place, _, _)| {
             let (code, source, rule) = self.rule_at(*place)?;
             let mut lacking = Vec::new();
@@ -238,9 +246,10 @@ impl Grouper {
     /// What is remarkable about the codes: unknown ones and those read in their usual writing.
     pub fn notes(&self, case: &Case<'_>) -> Vec<String> {
         let mut notes = Vec::new();
-        for (kind, codes, table) in
-            [("diagnosis", &case.diagnoses, &self.diagnoses), ("procedure", &case.procedures, &self.procedures)]
-        {
+        for (kind, codes, table) in [
+            ("diagnosis", &case.diagnoses, &self.diagnoses),
+            ("procedure", &case.procedures, &self.procedures),
+        ] {
             for (at, code) in codes.iter().enumerate() {
                 if table.find(code).is_some() {
                     continue;
@@ -263,7 +272,11 @@ impl Grouper {
         for at in 1..case.diagnoses.len() {
             let mut changed = case.clone();
             changed.diagnoses.swap(0, at);
-            changes.push((format!("with {} as principal diagnosis", case.diagnoses[at]), changed, Vec::new()));
+            changes.push((
+                format!("with {} as principal diagnosis", case.diagnoses[at]),
+                changed,
+                Vec::new(),
+            ));
         }
         for at in 1..case.procedures.len() {
             let mut changed = case.clone();
@@ -284,7 +297,8 @@ impl Grouper {
             if let Some(code) = self.sample(level, case) {
                 let mut changed = case.clone();
                 changed.diagnoses.push(Cow::Owned(code.clone()));
-                let change = format!("with a further diagnosis that is a counting {} (such as {code})", level.code());
+                let change =
+                    format!("with a further diagnosis that is a counting {} (such as {code})", level.code());
                 changes.push((change, changed, Vec::new()));
             }
         }
@@ -334,7 +348,8 @@ impl Grouper {
         let mut wanted: Vec<(Field, i32)> = Vec::new();
         for drg in &entry.drgs {
             drg.rule.visit(&mut |condition| {
-                let Condition::Number { field: field @ (Field::Age | Field::Stay), is, value } = condition else {
+                let Condition::Number { field: field @ (Field::Age | Field::Stay), is, value } = condition
+                else {
                     return;
                 };
                 let number = numbers(case)[*field as usize].unwrap_or(0);
@@ -379,8 +394,20 @@ fn lack<'a, T>(
 ) -> usize {
     const NEVER: usize = 1_000;
     match rule {
-        Expression::Always => if wanted { 0 } else { NEVER },
-        Expression::Never => if wanted { NEVER } else { 0 },
+        Expression::Always => {
+            if wanted {
+                0
+            } else {
+                NEVER
+            }
+        }
+        Expression::Never => {
+            if wanted {
+                NEVER
+            } else {
+                0
+            }
+        }
         Expression::Test(condition) => {
             let turned = test(condition) != wanted;
             if turned {

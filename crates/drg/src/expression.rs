@@ -68,9 +68,11 @@ impl<T: PartialEq> Expression<T> {
             match part {
                 Expression::Always => {}
                 Expression::Never => return Expression::Never,
-                Expression::All(inner) => {
-                    inner.into_iter().for_each(|i| if !flat.contains(&i) { flat.push(i) })
-                }
+                Expression::All(inner) => inner.into_iter().for_each(|i| {
+                    if !flat.contains(&i) {
+                        flat.push(i)
+                    }
+                }),
                 other => {
                     if !flat.contains(&other) {
                         flat.push(other);
@@ -92,9 +94,11 @@ impl<T: PartialEq> Expression<T> {
             match part {
                 Expression::Never => {}
                 Expression::Always => return Expression::Always,
-                Expression::Any(inner) => {
-                    inner.into_iter().for_each(|i| if !flat.contains(&i) { flat.push(i) })
-                }
+                Expression::Any(inner) => inner.into_iter().for_each(|i| {
+                    if !flat.contains(&i) {
+                        flat.push(i)
+                    }
+                }),
                 other => {
                     if !flat.contains(&other) {
                         flat.push(other);

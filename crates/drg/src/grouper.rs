@@ -420,12 +420,9 @@ impl Grouper {
         facts.procedures.clear();
         facts.procedures.extend(case.procedures.iter().map(|code| find(&self.procedures, code)));
         facts.numbers = numbers(case);
-        for bits in [
-            &mut facts.principal,
-            &mut facts.other_diagnoses,
-            &mut facts.main,
-            &mut facts.other_procedures,
-        ] {
+        for bits in
+            [&mut facts.principal, &mut facts.other_diagnoses, &mut facts.main, &mut facts.other_procedures]
+        {
             bits.clear();
         }
         for (at, id) in facts.diagnoses.iter().enumerate() {
@@ -443,8 +440,7 @@ impl Grouper {
         }
         let exclusion =
             facts.diagnoses.first().copied().flatten().map_or(0, |id| self.weighing[id as usize].exclusion);
-        let counts =
-            |table: u16| table != 0 && table != exclusion;
+        let counts = |table: u16| table != 0 && table != exclusion;
         (facts.mcc, facts.cc) = (false, false);
         for id in facts.diagnoses.iter().skip(1).flatten() {
             let weighing = self.weighing[*id as usize];

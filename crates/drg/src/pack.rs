@@ -253,8 +253,9 @@ impl Pack {
         let mut contents: BTreeMap<String, String> = BTreeMap::new();
         for (role, name) in &written.tables {
             let path = format!("tables/{name}.tsv");
-            let bytes = file(&path)
-                .ok_or_else(|| Finding::error(&path, "missing-file", format!("the {role} table is absent")))?;
+            let bytes = file(&path).ok_or_else(|| {
+                Finding::error(&path, "missing-file", format!("the {role} table is absent"))
+            })?;
             let text = String::from_utf8(bytes)
                 .map_err(|_| Finding::error(&path, "unreadable", "the table is not UTF-8"))?;
             if hash(&text) != *name {

@@ -68,15 +68,19 @@ impl PriceTable {
     /// # Errors
     /// A finding when there is no column of codes or weights.
     pub fn read(cells: &[Vec<String>]) -> Result<(PriceTable, Vec<Finding>), Finding> {
-        let heading: Vec<&str> = cells.first().into_iter().flatten().map(|c| c.trim_matches(['\u{feff}', ' '])).collect();
+        let heading: Vec<&str> =
+            cells.first().into_iter().flatten().map(|c| c.trim_matches(['\u{feff}', ' '])).collect();
         let find = |words: &[&str]| heading.iter().position(|h| words.iter().any(|word| h.contains(word)));
-        let missing = |what: &str| Finding::error("heading", "missing-column", format!("there is no column of {what}"));
+        let missing =
+            |what: &str| Finding::error("heading", "missing-column", format!("there is no column of {what}"));
         let code = find(&["编码", "DRG代码", "病组代码"]).ok_or_else(|| missing("codes"))?;
         let weight = find(&["RW", "权重", "标准分值"]).ok_or_else(|| missing("weights"))?;
         let name = find(&["名称"]).unwrap_or(code);
-        let standards: Vec<usize> = (0..heading.len()).filter(|at| heading[*at].contains("支付标准")).collect();
+        let standards: Vec<usize> =
+            (0..heading.len()).filter(|at| heading[*at].contains("支付标准")).collect();
         let level = |text: &str| text.replace("支付标准", "").replace("系数", "");
-        let coefficients: Vec<usize> = (0..heading.len()).filter(|at| heading[*at].contains("系数")).collect();
+        let coefficients: Vec<usize> =
+            (0..heading.len()).filter(|at| heading[*at].contains("系数")).collect();
         let pairs: Vec<(usize, Option<usize>)> = standards
             .iter()
             .map(|at| (*at, coefficients.iter().copied().find(|c| level(heading[*c]) == level(heading[*at]))))
@@ -92,7 +96,11 @@ impl PriceTable {
             if cells.len() == heading.len() + 1 && cells[0] == cells[1] {
                 cells.remove(0);
                 let path = format!("line {}", line + 1);
-                findings.push(Finding::warning(path, "repeated-code", "the code stands twice; read without it"));
+                findings.push(Finding::warning(
+                    path,
+                    "repeated-code",
+                    "the code stands twice; read without it",
+                ));
             }
             let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
             if cell(code).is_empty() {
@@ -107,7 +115,10 @@ impl PriceTable {
                     .filter(|at| !cell(**at).is_empty())
                     .map(|at| (heading[*at].to_string(), cell(*at).to_string()))
                     .collect(),
-                prices: pairs.iter().map(|(s, c)| (c.and_then(|c| number(cell(c))), number(cell(*s)))).collect(),
+                prices: pairs
+                    .iter()
+                    .map(|(s, c)| (c.and_then(|c| number(cell(c))), number(cell(*s))))
+                    .collect(),
             });
         }
         let levels = standards.iter().map(|at| level(heading[*at])).collect();
@@ -120,7 +131,9 @@ impl PriceTable {
             row.prices.iter().enumerate().filter_map(move |(level, (coefficient, standard))| {
                 let (weight, standard) = (row.weight?, (*standard)?);
                 let usable = weight > 0.0 && standard > 0.0;
-                usable.then(|| (row, level, weight * coefficient.unwrap_or(1.0), coefficient.is_some(), standard))
+                usable.then(|| {
+                    (row, level, weight * coefficient.unwrap_or(1.0), coefficient.is_some(), standard)
+                })
             })
         })
     }
@@ -166,7 +179,9 @@ fn fitted(cells: &[(f64, f64)]) -> Option<f64> {
     let mut rates: Vec<f64> = cells.iter().map(|(weight, standard)| standard / weight).collect();
     rates.sort_by(f64::total_cmp);
     let median = *rates.get(rates.len() / 2)?;
-    let near = cells.iter().filter(|(weight, standard)| (standard - weight * median).abs() <= 0.02 + standard * 1e-5);
+    let near = cells
+        .iter()
+        .filter(|(weight, standard)| (standard - weight * median).abs() <= 0.02 + standard * 1e-5);
     let (top, bottom) = near.fold((0.0, 0.0), |(t, b), (w, s)| (t + w * s, b + w * w));
     let exact = if bottom > 0.0 { top / bottom } else { median };
     Some(rounded(exact, 1e2, 1e-7))
@@ -273,10 +288,12 @@ pub struct Settlement {
 /// # Errors
 /// A finding when an amount is too large, or a budget is shared among bills without any weight.
 pub fn settle(bills: &[Bill], method: Method, outliers: Outliers) -> Result<Settlement, Finding> {
-    let too_large = |at: usize| Finding::error(format!("bill {}", at + 1), "range", "the amount is too large");
+    let too_large =
+        |at: usize| Finding::error(format!("bill {}", at + 1), "range", "the amount is too large");
     let mut points = Vec::with_capacity(bills.len());
     for (at, bill) in bills.iter().enumerate() {
-        let product = bill.weight.times(bill.coefficient).filter(|p| p.0 >= 0).ok_or_else(|| too_large(at))?;
+        let product =
+            bill.weight.times(bill.coefficient).filter(|p| p.0 >= 0).ok_or_else(|| too_large(at))?;
         points.push(product);
     }
     let total: i128 = points.iter().map(|p| p.0).sum();
@@ -291,7 +308,11 @@ pub fn settle(bills: &[Bill], method: Method, outliers: Outliers) -> Result<Sett
         }
         Method::Budget(budget) => {
             if total == 0 {
-                return Err(Finding::error("bills", "no-weight", "no bill has a weight: the budget has no shares"));
+                return Err(Finding::error(
+                    "bills",
+                    "no-weight",
+                    "no bill has a weight: the budget has no shares",
+                ));
             }
             let shares = shared(budget, &points, total)
                 .ok_or_else(|| Finding::error("budget", "range", "the budget is too large"))?;

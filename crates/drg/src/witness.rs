@@ -71,7 +71,11 @@ impl<'a> Finder<'a> {
         ways.iter().find_map(|way| self.way(way, code, scratch))
     }
 
-    fn codes(&self, way: &Way<'a>, want: impl Fn(&Condition<String>) -> Option<&String>) -> Option<Vec<&'a str>> {
+    fn codes(
+        &self,
+        way: &Way<'a>,
+        want: impl Fn(&Condition<String>) -> Option<&String>,
+    ) -> Option<Vec<&'a str>> {
         let mut codes: Option<Vec<&str>> = None;
         for (condition, wanted) in way {
             let Some(set) = want(condition) else { continue };
@@ -123,7 +127,11 @@ impl<'a> Finder<'a> {
         });
         let (diagnoses, procedures) = (self.extra(way, false), self.extra(way, true));
         let needs_procedure = way.iter().any(|(c, wanted)| {
-            *wanted && matches!(c, Condition::Number { field: Field::Procedures, .. } | Condition::Procedure { .. })
+            *wanted
+                && matches!(
+                    c,
+                    Condition::Number { field: Field::Procedures, .. } | Condition::Procedure { .. }
+                )
         });
         let free_principal = principal.is_none();
         let principal = principal.unwrap_or_else(|| {
@@ -190,7 +198,8 @@ impl<'a> Finder<'a> {
         at: usize,
     ) -> Case<'static> {
         let text = |code: &str| code.to_string().into();
-        let mut case = Case { sex: Number::Is(1), age: Number::Is(40), stay: Number::Is(10), ..Case::default() };
+        let mut case =
+            Case { sex: Number::Is(1), age: Number::Is(40), stay: Number::Is(10), ..Case::default() };
         case.discharge = "1".into();
         case.diagnoses.push(text(principal));
         case.procedures.extend(main.map(text));
@@ -259,8 +268,20 @@ fn set_number(case: &mut Case<'_>, field: Field, is: Comparison, value: i32, wan
 /// The ways to make a rule true (or false).
 fn expand(rule: &Rule, wanted: bool) -> Vec<Way<'_>> {
     match rule {
-        Expression::Always => if wanted { vec![Vec::new()] } else { Vec::new() },
-        Expression::Never => if wanted { Vec::new() } else { vec![Vec::new()] },
+        Expression::Always => {
+            if wanted {
+                vec![Vec::new()]
+            } else {
+                Vec::new()
+            }
+        }
+        Expression::Never => {
+            if wanted {
+                Vec::new()
+            } else {
+                vec![Vec::new()]
+            }
+        }
         Expression::Test(condition) => vec![vec![(condition, wanted)]],
         Expression::Not(part) => expand(part, !wanted),
         Expression::All(parts) | Expression::Any(parts) => {

@@ -5,8 +5,12 @@ use tongmai_testkit::{data, read};
 
 fn check(name: &str, rate: Option<f64>) {
     let Some(path) = data(&format!("drg/payment/{name}.csv")) else { return };
-    // All of these tables are UTF-8 with a mark or without.
-    let text = String::from_utf8(read(&path)).expect("the table is UTF-8");
+    // Half of the cities publish in GBK.
+    let bytes = read(&path);
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => encoding_rs::GB18030.decode(error.as_bytes()).0.into_owned(),
+    };
     let cells: Vec<Vec<String>> =
         text.lines().map(|line| line.split(',').map(str::to_string).collect()).collect();
     let (table, _) = PriceTable::read(&cells).expect("the table has codes and weights");

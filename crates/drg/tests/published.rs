@@ -27,6 +27,7 @@ fn version_2_0_is_compiled_and_every_group_is_reached() {
     assert_eq!(pack.drgs().count(), 634);
     let grouper = Grouper::new(&pack);
     let found = witness::witnesses(&pack, &grouper);
-    let missing: Vec<&str> = found.iter().filter(|(_, case)| case.is_none()).map(|(code, _)| code.as_str()).collect();
+    let missing: Vec<&str> =
+        found.iter().filter(|(_, case)| case.is_none()).map(|(code, _)| code.as_str()).collect();
     assert!(missing.is_empty(), "{} of {} groups have no witness: {missing:?}", missing.len(), found.len());
 }

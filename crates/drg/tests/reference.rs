@@ -18,7 +18,8 @@ fn pack(id: &str) -> Option<(Pack, Vec<tongmai_base::Finding>)> {
     let tables = data(&format!("drg/pack_tables/{id}"))?;
     let icd = data("drg/pack_tables/_ICD")?;
     let [mcc, cc, cce, valid, drg] = ["MCC", "CC", "CCE", "SS_VALID", "DRG"].map(|n| text(&tables, n));
-    let [zd_info, ss_info, zd_map, ss_map] = ["ZD_INFO", "SS_INFO", "ZD_MAP", "SS_MAP"].map(|n| text(&icd, n));
+    let [zd_info, ss_info, zd_map, ss_map] =
+        ["ZD_INFO", "SS_INFO", "ZD_MAP", "SS_MAP"].map(|n| text(&icd, n));
     let tables = Tables {
         mcc: &mcc,
         cc: &cc,

@@ -31,12 +31,15 @@ const SEEDS: [Seed; 30] = [
     ("no-date", |p| p.manifest.effective_from.clear()),
     ("never", |p| mdc(p, "MDCK").adrgs[0].rule = Expression::Never),
     ("contradiction", |p| {
-        let parts = vec![number(Field::Age, Comparison::Less, 5), number(Field::Age, Comparison::Greater, 17)];
+        let parts =
+            vec![number(Field::Age, Comparison::Less, 5), number(Field::Age, Comparison::Greater, 17)];
         mdc(p, "MDCG").adrgs.last_mut().unwrap().drgs[0].rule = Expression::All(parts);
     }),
     ("missing-set", |p| p.sets.retain(|set| set.name != "KS1/adrg_zd")),
     ("empty-set", |p| set(p, "KS1/adrg_zd").members.clear()),
-    ("unused-set", |p| p.sets.push(CodeSet { name: "X".into(), members: vec![("A00.000".into(), String::new())] })),
+    ("unused-set", |p| {
+        p.sets.push(CodeSet { name: "X".into(), members: vec![("A00.000".into(), String::new())] })
+    }),
     ("duplicate-set", |p| {
         let copy = p.sets[1].clone();
         p.sets.push(copy);

@@ -116,7 +116,9 @@ pub fn read(
     for code in &source.mdc_order {
         match source.mdc.get(code) {
             Some(mdc) => import.mdc(code, mdc, &source, &names, &ambiguity),
-            None => import.error(code, "missing-mdc", "the order names a category that the pack does not have"),
+            None => {
+                import.error(code, "missing-mdc", "the order names a category that the pack does not have")
+            }
         }
     }
     for (code, _) in source.mdc.iter().filter(|(code, _)| !source.mdc_order.contains(code)) {
@@ -210,7 +212,8 @@ impl Import {
                 if let Some(before) = seen.insert(code, table)
                     && before != table
                 {
-                    let message = format!("listed with exclusion tables {before} and {table}; the last is taken");
+                    let message =
+                        format!("listed with exclusion tables {before} and {table}; the last is taken");
                     self.findings.push(Finding::warning(
                         format!("{}/{code}", level.code()),
                         "two-tables",
@@ -298,13 +301,7 @@ impl Import {
         self.pack.mdcs.push(Mdc { code: code.into(), rule, adrgs, source });
     }
 
-    fn adrg(
-        &mut self,
-        step: &str,
-        adrg: &JsonAdrg,
-        source: &Json,
-        names: &BTreeMap<String, String>,
-    ) -> Adrg {
+    fn adrg(&mut self, step: &str, adrg: &JsonAdrg, source: &Json, names: &BTreeMap<String, String>) -> Adrg {
         let mut lists = BTreeMap::new();
         for (name, value) in &adrg.lists {
             if let Some(items) = value.as_array() {
@@ -371,7 +368,9 @@ fn changed(text: &str) -> Members {
 
 fn ways_of<'a>(step: &'a str, source: &'a Json) -> impl Iterator<Item = (&'a str, &'a JsonAdrg)> {
     source.adrg.iter().map(|(code, adrg)| (code.as_str(), adrg)).filter(move |(code, _)| {
-        code.strip_prefix(step).and_then(|rest| rest.strip_prefix('_')).is_some_and(|n| n.parse::<u8>().is_ok())
+        code.strip_prefix(step)
+            .and_then(|rest| rest.strip_prefix('_'))
+            .is_some_and(|n| n.parse::<u8>().is_ok())
     })
 }
 

@@ -213,7 +213,9 @@ impl Parser<'_> {
             } else if self.peek_sign(".") {
                 self.at += 1;
                 match (&term, self.tokens.get(self.at)) {
-                    (Term::Name(name), Some(Token::Word(word))) => term = Term::Name(format!("{name}.{word}")),
+                    (Term::Name(name), Some(Token::Word(word))) => {
+                        term = Term::Name(format!("{name}.{word}"))
+                    }
                     _ => return Err("a field name expected after the dot".into()),
                 }
                 self.at += 1;
@@ -497,22 +499,28 @@ fn simplify(rule: Rule) -> Rule {
     };
     let parts: Vec<Rule> = parts.into_iter().map(simplify).collect();
     let implied = |part: &Rule| match part {
-        Expression::Test(Condition::Number { field: Field::Procedures, is: Comparison::AtLeast, value: 1 }) => {
-            parts.iter().any(|p| needs(p, Need::Procedure))
-        }
         Expression::Test(Condition::Number {
-            field: Field::Procedures, is: Comparison::Greater, value: 1
+            field: Field::Procedures,
+            is: Comparison::AtLeast,
+            value: 1,
+        }) => parts.iter().any(|p| needs(p, Need::Procedure)),
+        Expression::Test(Condition::Number {
+            field: Field::Procedures,
+            is: Comparison::Greater,
+            value: 1,
         }) => parts.iter().any(|p| needs(p, Need::OtherProcedure)),
         Expression::Test(Condition::Number {
-            field: Field::Diagnoses, is: Comparison::Greater, value: 1
+            field: Field::Diagnoses,
+            is: Comparison::Greater,
+            value: 1,
         }) => parts.iter().any(|p| needs(p, Need::OtherDiagnosis)),
         Expression::Test(Condition::Procedure { position: Position::Any, set }) => {
             let main = Condition::Procedure { position: Position::Main, set: set.clone() };
             parts.contains(&Expression::Test(main))
         }
-        Expression::Test(Condition::Stated(field)) => {
-            parts.iter().any(|p| matches!(p, Expression::Test(Condition::Number { field: f, .. }) if f == field))
-        }
+        Expression::Test(Condition::Stated(field)) => parts
+            .iter()
+            .any(|p| matches!(p, Expression::Test(Condition::Number { field: f, .. }) if f == field)),
         _ => false,
     };
     let kept = parts.iter().filter(|p| !implied(p)).cloned().collect();

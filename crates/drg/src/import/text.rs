@@ -82,10 +82,12 @@ fn file_of<'a>(files: &'a BTreeMap<String, String>, folder: &str, code: &str) ->
 }
 
 fn rows(text: &str) -> impl Iterator<Item = (String, String)> {
-    text.lines().map(|line| line.trim_start_matches('\u{feff}').trim()).filter(|line| !line.is_empty()).map(|line| {
-        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
-        (key.to_string(), value.trim().to_string())
-    })
+    text.lines().map(|line| line.trim_start_matches('\u{feff}').trim()).filter(|line| !line.is_empty()).map(
+        |line| {
+            let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+            (key.to_string(), value.trim().to_string())
+        },
+    )
 }
 
 /// One list of a file: how its heading says that it is matched.
@@ -193,7 +195,9 @@ impl Import {
                 let code = line.split(' ').next().unwrap_or(line).to_string();
                 match sections.last_mut() {
                     Some(section) => section.members.push((code, label.clone())),
-                    None => self.error(&format!("{path}:{}", at + 1), "unparsed", "a code before any heading"),
+                    None => {
+                        self.error(&format!("{path}:{}", at + 1), "unparsed", "a code before any heading")
+                    }
                 }
             } else if line == "和" && !sections.is_empty() {
                 let before = sections[sections.len() - 1].clone();
@@ -240,7 +244,8 @@ impl Import {
         for (at, section) in sections.iter().enumerate() {
             let set = format!("{owner}/{}", at + 1);
             let mut seen = BTreeSet::new();
-            let members = section.members.iter().filter(|(code, _)| seen.insert(code.clone())).cloned().collect();
+            let members =
+                section.members.iter().filter(|(code, _)| seen.insert(code.clone())).cloned().collect();
             self.pack.sets.push(CodeSet { name: set.clone(), members });
             if section.procedures && section.position == Position::Main {
                 self.main_sets.entry(owner.to_string()).or_insert_with(|| set.clone());
@@ -266,7 +271,8 @@ fn valid_procedure() -> Rule {
 fn is_code_row(line: &str) -> bool {
     let bytes = line.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    (bytes[0].is_ascii_uppercase() && digit(1) && digit(2)) || (digit(0) && digit(1) && bytes.get(2) == Some(&b'.'))
+    (bytes[0].is_ascii_uppercase() && digit(1) && digit(2))
+        || (digit(0) && digit(1) && bytes.get(2) == Some(&b'.'))
 }
 
 /// `包含以下主要诊断：`, `或包含以下其他诊断：`, `手术或操作 3：` …
@@ -373,7 +379,8 @@ fn newborn(code: &str, name: &str) -> Vec<Rule> {
     }
     if name.contains("29天≤出生年龄") {
         rules.push(number(Field::AgeDays, Comparison::AtLeast, 29));
-    } else if name.contains("出生年龄＜29天") || name.contains("出生体重") || name.starts_with("新生儿") {
+    } else if name.contains("出生年龄＜29天") || name.contains("出生体重") || name.starts_with("新生儿")
+    {
         rules.push(number(Field::AgeDays, Comparison::Less, 29));
     }
     if let Some((_, rest)) = name.split_once("出生体重") {

@@ -245,7 +245,9 @@ fn traits(attributes: &[&str]) -> Traits {
         names.iter().enumerate().fold(0u8, |bits, (at, name)| bits | (u8::from(has(name)) << at))
     };
     let count = |name: &str| attributes.iter().filter(|a| **a == name).count() as u16;
-    let digit = |attribute: &str| attribute.bytes().last().filter(u8::is_ascii_digit).map_or(0, |d| u16::from(d - b'0'));
+    let digit = |attribute: &str| {
+        attribute.bytes().last().filter(u8::is_ascii_digit).map_or(0, |d| u16::from(d - b'0'))
+    };
     Traits {
         external_cause: has("ecode"),
         mcc_alive: has("mccalive"),
@@ -280,7 +282,8 @@ impl Build {
     }
 
     fn patterns<'a>(&mut self, rows: impl Iterator<Item = Vec<&'a str>>) -> (Vec<Pattern>, Vec<Acquired>) {
-        let (mut patterns, mut acquired): (Vec<Pattern>, Vec<Acquired>) = (vec![Pattern::default()], vec![Vec::new()]);
+        let (mut patterns, mut acquired): (Vec<Pattern>, Vec<Acquired>) =
+            (vec![Pattern::default()], vec![Vec::new()]);
         for row in rows {
             let [number, names] = row.as_slice() else { continue };
             let Ok(number) = number.parse::<usize>() else { continue };
@@ -415,7 +418,8 @@ impl MsGrouper {
             if let [group, codes] = row.as_slice()
                 && let Ok(group) = group.parse()
             {
-                let mut ids: Vec<u32> = codes.split_whitespace().map(|c| self.diagnosis_codes.intern(c)).collect();
+                let mut ids: Vec<u32> =
+                    codes.split_whitespace().map(|c| self.diagnosis_codes.intern(c)).collect();
                 ids.sort_unstable();
                 self.exclusions.insert(group, ids);
             }
@@ -507,8 +511,11 @@ impl MsGrouper {
             return MsOutcome { initial_drg, final_drg: UNGROUPABLE, initial_mdc, final_mdc: 0, code };
         }
         let changed = scratch.secondary.iter().any(|sdx| sdx.acquired);
-        let (final_drg, final_mdc) =
-            if changed { self.search(mdc, scratch).unwrap_or((UNGROUPABLE, 0)) } else { (initial_drg, initial_mdc) };
+        let (final_drg, final_mdc) = if changed {
+            self.search(mdc, scratch).unwrap_or((UNGROUPABLE, 0))
+        } else {
+            (initial_drg, initial_mdc)
+        };
         MsOutcome { initial_drg, final_drg, initial_mdc, final_mdc, code }
     }
 
@@ -528,7 +535,13 @@ impl MsGrouper {
 
     /// Marks what secondary diagnoses bring. `false` when the discharge status is missing where
     /// it decides whether a complication counts.
-    fn mark_secondary(&self, claim: &Claim<'_>, pdx: Option<u32>, dead: bool, scratch: &mut MsScratch) -> bool {
+    fn mark_secondary(
+        &self,
+        claim: &Claim<'_>,
+        pdx: Option<u32>,
+        dead: bool,
+        scratch: &mut MsScratch,
+    ) -> bool {
         let excluded = pdx
             .and_then(|pdx| self.exclusion_of.get(&pdx))
             .and_then(|group| self.exclusions.get(group))
@@ -605,10 +618,18 @@ impl MsGrouper {
         numbers.sort_unstable();
         numbers.dedup();
         let clusters = numbers.iter().map(|number| &self.clusters[*number as usize]);
-        clusters.filter(|c| c.choices.iter().all(|choice| choice.iter().any(|code| ids.contains(code)))).collect()
+        clusters
+            .filter(|c| c.choices.iter().all(|choice| choice.iter().any(|code| ids.contains(code))))
+            .collect()
     }
 
-    fn mark_principal(&self, entry: Diagnosis, sex_conflict: bool, claim: &Claim<'_>, scratch: &mut MsScratch) {
+    fn mark_principal(
+        &self,
+        entry: Diagnosis,
+        sex_conflict: bool,
+        claim: &Claim<'_>,
+        scratch: &mut MsScratch,
+    ) {
         for pattern in [entry.operands, entry.acquired, entry.categories] {
             let pattern = &self.diagnosis_patterns[usize::from(pattern)];
             pattern.bare.iter().chain(&pattern.principal).for_each(|key| scratch.put(*key, 0));
@@ -617,7 +638,8 @@ impl MsGrouper {
         let special = &self.special;
         let known = scratch.secondary.iter().filter(|sdx| sdx.entry.known);
         let only_incident = of(entry).incident && known.clone().all(|sdx| of(sdx.entry).incident);
-        let traumas = scratch.secondary.iter().fold(of(entry).trauma, |bits, sdx| bits | of(sdx.entry).trauma);
+        let traumas =
+            scratch.secondary.iter().fold(of(entry).trauma, |bits, sdx| bits | of(sdx.entry).trauma);
         let status = claim.discharge_status;
         for (key, holds) in [
             (special.invalid_pdx, !entry.known),

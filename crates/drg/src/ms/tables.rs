@@ -48,7 +48,9 @@ struct Written {
 pub(crate) fn version_number(text: &str) -> Option<i32> {
     let text = text.trim().trim_start_matches(['v', 'V']);
     let number = match text.split_once('.') {
-        Some((major, minor)) if minor.len() == 1 => major.parse::<i32>().ok()? * 10 + minor.parse::<i32>().ok()?,
+        Some((major, minor)) if minor.len() == 1 => {
+            major.parse::<i32>().ok()? * 10 + minor.parse::<i32>().ok()?
+        }
         Some(_) => return None,
         None => {
             let number: i32 = text.parse().ok()?;
@@ -65,8 +67,9 @@ impl MsPack {
     /// # Errors
     /// A finding when a needed table is absent or holds nothing for the version.
     pub fn import(version: &str, file: &mut dyn FnMut(&str) -> Option<String>) -> Result<MsPack, Finding> {
-        let number = version_number(version)
-            .ok_or_else(|| Finding::error("version", "version", format!("{version} is no version like 43.1")))?;
+        let number = version_number(version).ok_or_else(|| {
+            Finding::error("version", "version", format!("{version} is no version like 43.1"))
+        })?;
         let mut tables = BTreeMap::new();
         for (role, needed, versions) in ROLES {
             let name = format!("{role}.tsv");
@@ -137,7 +140,12 @@ impl MsPack {
     }
 
     pub(crate) fn rows(&self, role: &str) -> impl Iterator<Item = Vec<&str>> {
-        self.tables.get(role).map(String::as_str).unwrap_or_default().lines().map(|line| line.split('\t').collect())
+        self.tables
+            .get(role)
+            .map(String::as_str)
+            .unwrap_or_default()
+            .lines()
+            .map(|line| line.split('\t').collect())
     }
 }
 
@@ -149,8 +157,12 @@ fn of_version(line: &str, column: usize, version: i32) -> Option<String> {
     if !(from..=to).contains(&version) {
         return None;
     }
-    let kept: Vec<&str> =
-        cells.iter().enumerate().filter(|(at, _)| *at != column && *at != column + 1).map(|(_, c)| *c).collect();
+    let kept: Vec<&str> = cells
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != column && *at != column + 1)
+        .map(|(_, c)| *c)
+        .collect();
     Some(format!("{}\n", kept.join("\t")))
 }
 
