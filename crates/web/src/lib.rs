@@ -1,13 +1,154 @@
 //! The pages people see: server-rendered, small, Chinese and English.
+//!
+//! Every page is whole without a script. What it shows of records comes out of
+//! `access`, which logged the read; counts come from a view over the change feed.
+
+mod asset;
+mod chart;
+mod county;
+mod format;
+mod frame;
+mod language;
+mod ledger;
+mod overview;
+mod people;
+mod person;
+mod problem;
+mod record;
+mod reply;
+mod resource;
+mod tour;
+mod tree;
 
 use std::sync::Arc;
 
-use tongmai_access::Access;
-use tongmai_engine::Engine;
-use tongmai_http::{Pages, plain};
+use askama::Template;
+use hyper::Method;
+use tongmai_access::{Access, Released, Requester, Sealed};
+use tongmai_base::time::CHINA_OFFSET_MINUTES;
+use tongmai_engine::{Engine, Failure, Outcome, Reason};
+use tongmai_http::{Answer, Asked, Pages};
+
+use crate::frame::Frame;
 
 /// The pages over an engine.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>) -> Pages {
-    let _ = (engine, access);
-    Arc::new(|_| Box::pin(async { plain(404, "text/plain; charset=utf-8", "no such page\n") }))
+    let started = engine.now();
+    let site = Arc::new(Site { engine, access, counter: county::Counter::default(), check: tour::Check::default(), started });
+    Arc::new(move |asked| {
+        let site = site.clone();
+        Box::pin(async move { answer(&site, &asked).await })
+    })
 }
+
+/// Everything that a page needs.
+struct Site {
+    engine: Arc<Engine>,
+    access: Arc<Access>,
+    counter: county::Counter,
+    check: tour::Check,
+    started: i64,
+}
+
+impl Site {
+    /// Has what was read logged and released.
+    async fn release<T>(&self, sealed: Sealed<T>) -> Outcome<Released<T>> {
+        let released = self.access.release(&Requester::local(), sealed).await;
+        released.map_err(|failure| Failure::new(Reason::Internal, "", "exception", failure.0))
+    }
+
+    /// Runs work of the engine off the threads that answer requests.
+    async fn work<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Site) -> T + Send + 'static,
+    ) -> T {
+        let site = self.clone();
+        match tokio::task::spawn_blocking(move || work(&site)).await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// The day now, in China Standard Time.
+    fn today(&self) -> i64 {
+        (self.engine.now() + CHINA_OFFSET_MINUTES * 60_000).div_euclid(86_400_000)
+    }
+}
+
+async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
+    let frame = Frame::of(asked);
+    let result = match (&asked.method, parts(&asked.path).as_slice()) {
+        (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
+        (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),
+        _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
+    };
+    match result {
+        Ok(answer) => answer,
+        Err(failure) => problem::failed(asked, Frame::of(asked), &failure),
+    }
+}
+
+fn parts(path: &str) -> Vec<&str> {
+    path.split('/').filter(|part| !part.is_empty()).collect()
+}
+
+async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> Outcome<Answer> {
+    match path {
+        [] => overview::page(site, asked, frame).await,
+        ["live"] => overview::part(site, asked, frame).await,
+        ["live", "verify"] => tour::part(site, asked, frame),
+        ["people"] => people::page(site, asked, frame).await,
+        ["person", id] => person::page(site, asked, frame, id).await,
+        ["person", id, "visits"] => person::visits(site, asked, frame, id).await,
+        ["person", id, "trends"] => person::trends(site, asked, frame, id).await,
+        ["resource", kind, id] => resource::page(site, asked, frame, kind, id, None).await,
+        ["resource", kind, id, version] => {
+            resource::page(site, asked, frame, kind, id, Some(version)).await
+        }
+        ["ledger"] => ledger::page(site, asked, frame).await,
+        ["tour"] => tour::page(site, asked, frame).await,
+        ["help"] => {
+            let l = frame.language;
+            render(asked, 200, &Help { l, page: frame })
+        }
+        _ => match asset::at(&asked.path) {
+            Some(asset) => Ok(reply::asset(asked, asset)),
+            None => Ok(problem::show(asked, frame, 404, "lost", "")),
+        },
+    }
+}
+
+/// A template that stands in a frame.
+trait Framed: Template {
+    fn frame(&self) -> &Frame;
+}
+
+/// Renders a page as an answer.
+fn render(asked: &Asked, status: u16, page: &impl Framed) -> Outcome<Answer> {
+    Ok(reply::page(asked, status, markup(page)?, &page.frame().cookies))
+}
+
+fn markup(template: &impl Template) -> Outcome<String> {
+    template.render().map_err(|error| Failure::new(Reason::Internal, "", "exception", error.to_string()))
+}
+
+/// Says that a template has its frame in the field `page`.
+macro_rules! framed {
+    ($($template:ty),*) => {$(
+        impl crate::Framed for $template {
+            fn frame(&self) -> &crate::frame::Frame {
+                &self.page
+            }
+        }
+    )*};
+}
+use framed;
+
+#[derive(Template)]
+#[template(path = "help.html")]
+struct Help {
+    l: language::Language,
+    page: Frame,
+}
+
+framed!(Help);
