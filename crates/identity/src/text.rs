@@ -40,7 +40,7 @@ fn is_plain(c: char) -> bool {
     c.is_ascii() || matches!(c, '\u{4E00}'..='\u{9FA5}')
 }
 
-/// Appends a letter or digit; an apostrophe or a middle dot vanishes, and all else becomes a blank.
+/// Appends a letter or digit; an apostrophe vanishes, and all else becomes a blank.
 fn push_folded(out: &mut String, c: char) {
     if c.is_alphanumeric() {
         out.push(c);
