@@ -122,25 +122,23 @@ impl Engine {
         bundle: &[u8],
         ids: Ids<'_>,
     ) -> Outcome<(bool, Vec<EntryResult>)> {
-        let is_transaction = {
-            let json = self.parse_bundle(bundle)?;
-            match json.text("type") {
-                Some("transaction") => true,
-                Some("batch") => false,
-                _ => {
-                    return Err(Failure::new(
-                        Reason::Invalid,
-                        "Bundle.type",
-                        "bundle-type",
-                        "only Bundles of type batch or transaction can be carried out",
-                    ));
-                }
+        let json = self.parse_bundle(bundle)?;
+        let is_transaction = match json.text("type") {
+            Some("transaction") => true,
+            Some("batch") => false,
+            _ => {
+                return Err(Failure::new(
+                    Reason::Invalid,
+                    "Bundle.type",
+                    "bundle-type",
+                    "only Bundles of type batch or transaction can be carried out",
+                ));
             }
         };
         let results = if is_transaction {
-            self.transaction_bundle(requester, bundle, ids).await?
+            self.transaction_bundle(requester, bundle, json, ids).await?
         } else {
-            self.batch(requester, bundle, ids).await?
+            self.batch(requester, json, ids).await?
         };
         Ok((is_transaction, results))
     }
@@ -176,11 +174,18 @@ impl Engine {
         &self,
         requester: &Requester,
         bundle: &[u8],
+        json: Json<'_>,
         ids: Ids<'_>,
     ) -> Outcome<Vec<EntryResult>> {
+        let mut parsed = Some(json);
         for attempt in 1.. {
             let (transaction, decided, order, reads) = {
-                let entries = entries(self.parse_bundle(bundle)?)?;
+                // Deciding takes the document apart, so another attempt reads it again.
+                let json = match parsed.take() {
+                    Some(json) => json,
+                    None => self.parse_bundle(bundle)?,
+                };
+                let entries = entries(json)?;
                 let mut snapshot = self.store.snapshot()?;
                 let (changes, decided, order, reads) = self.decide_bundle(&mut *snapshot, entries, ids)?;
                 let guards: Vec<Guard> = decided.iter().flat_map(|d: &Decided| d.guards.clone()).collect();
@@ -574,11 +579,11 @@ impl Engine {
         }
     }
 
-    async fn batch(&self, requester: &Requester, bundle: &[u8], ids: Ids<'_>) -> Outcome<Vec<EntryResult>> {
-        let count = self.parse_bundle(bundle)?.items("entry").len();
-        let mut results = Vec::with_capacity(count);
-        for index in 0..count {
-            results.push(match self.batch_entry(requester, bundle, index, ids).await {
+    /// Carries out each entry for itself.
+    async fn batch(&self, requester: &Requester, json: Json<'_>, ids: Ids<'_>) -> Outcome<Vec<EntryResult>> {
+        let mut results = Vec::new();
+        for (index, item) in json.items("entry").iter().enumerate() {
+            results.push(match self.batch_entry(requester, item, index, ids).await {
                 Ok(result) => result,
                 Err(failure) => EntryResult::Failed(failure),
             });
@@ -589,21 +594,19 @@ impl Engine {
     async fn batch_entry(
         &self,
         requester: &Requester,
-        bundle: &[u8],
+        item: &Json<'_>,
         index: usize,
         ids: Ids<'_>,
     ) -> Outcome<EntryResult> {
         for attempt in 1.. {
             let (transaction, decided) = {
-                let json = self.parse_bundle(bundle)?;
-                let item = json.items("entry").get(index).cloned().unwrap_or(Json::Null);
-                let entry = entry(item, index)?;
+                let entry = entry(item.clone(), index)?;
                 if entry.verb == Verb::Get {
                     return self.read_entry(&entry);
                 }
                 let mut snapshot = self.store.snapshot()?;
                 let (changes, mut decided, ..) = self.decide_bundle(&mut *snapshot, vec![entry], ids)?;
-                let Some(mut only) = decided.pop() else { continue };
+                let mut only = decided.pop().ok_or_else(|| Failure::not_found("the entry"))?;
                 let guards = std::mem::take(&mut only.guards);
                 (self.transaction(requester, changes, guards)?, only)
             };

@@ -375,19 +375,20 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
         let start = self.at;
-        loop {
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    let text = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(text));
-                }
-                Some(b'\\') => return self.escaped_string(start).map(Cow::Owned),
-                Some(byte) if *byte >= 0x20 => self.at += 1,
-                Some(_) => return Err(self.error("a control character in a string")),
-                None => return Err(self.error("a string is not closed")),
-            }
+        let Some(length) = memchr::memchr2(b'"', b'\\', &self.bytes[start..]) else {
+            self.at = self.bytes.len();
+            return Err(self.error("a string is not closed"));
+        };
+        if let Some(control) = self.bytes[start..start + length].iter().position(|byte| *byte < 0x20) {
+            self.at = start + control;
+            return Err(self.error("a control character in a string"));
         }
+        self.at = start + length;
+        if self.bytes[self.at] == b'\\' {
+            return self.escaped_string(start).map(Cow::Owned);
+        }
+        self.at += 1;
+        Ok(Cow::Borrowed(&self.text[start..start + length]))
     }
 
     fn escaped_string(&mut self, start: usize) -> Result<String, JsonError> {

@@ -9,6 +9,10 @@ mod installation;
 
 use clap::{Parser, Subcommand};
 
+/// Many threads make and drop many small values; the system's allocator holds them up.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Tongmai 通脉: one region's health records, kept and found.
 #[derive(Parser)]
 #[command(name = "tongmai", version, about, arg_required_else_help = true)]
