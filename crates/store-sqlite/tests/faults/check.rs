@@ -1,12 +1,11 @@
 //! What must hold of a store after a crash, and the parallel loop over many seeds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
-use tongmai_store::contract::script::{Outcome, recovered};
-use tongmai_store::{RecordKey, ResourceKey, Seq, Store, chain};
+use tongmai_store::{RecordKey, ResourceKey, Store, chain};
 
 /// Symbols and record keys that were given out before a call that was acknowledged.
 #[derive(Default)]
@@ -54,46 +53,31 @@ impl Promises {
     }
 }
 
-/// Were the same transactions applied, at the same positions?
-pub fn same_outcomes(one: &[Outcome], other: &[Outcome]) -> bool {
-    let places = |outcomes: &[Outcome]| -> Vec<Option<Seq>> {
-        outcomes.iter().map(|outcome| outcome.ok().map(|committed| committed.first)).collect()
-    };
-    places(one) == places(other)
-}
-
-/// Checks everything that must hold after a crash; returns how many calls of the history the store holds.
+/// Checks what must hold of a store after a crash beside the state of its history: the hash chain, what was
+/// promised, and the file itself over a second connection.
 ///
 /// # Panics
-/// When something was lost, is there in part, or does not verify.
-pub fn whole(
-    store: &dyn Store,
-    connection: &Connection,
-    seed: u64,
-    acknowledged: usize,
-    promises: &mut Promises,
-) -> usize {
-    let held = recovered(store, seed, acknowledged);
-    promises.check(store, &format!("seed {seed} after {acknowledged} acknowledged calls"));
-    verify_chain(store, seed);
+/// When something does not hold.
+pub fn sound(store: &dyn Store, connection: &Connection, promises: &mut Promises, place: &str) {
+    verify_chain(store, place);
+    promises.check(store, place);
     let mut statement = connection.prepare("PRAGMA integrity_check").expect("check");
     let lines: Vec<String> =
         statement.query_map([], |row| row.get(0)).expect("check").collect::<Result<_, _>>().expect("check");
-    assert_eq!(lines, ["ok"], "seed {seed}: integrity");
-    held
+    assert_eq!(lines, ["ok"], "integrity, {place}");
 }
 
-fn verify_chain(store: &dyn Store, seed: u64) {
+fn verify_chain(store: &dyn Store, place: &str) {
     let mut snapshot = store.snapshot().expect("snapshot");
     let (mut head, mut from) = (chain::GENESIS, 0);
     for (seq, stored) in snapshot.chain(0, 1 << 40).expect("chain") {
         let events = snapshot.feed(from, (seq - from) as usize).expect("feed");
-        assert!((from + 1..=seq).eq(events.iter().map(|event| event.seq)), "seed {seed}: gap before {seq}");
+        assert!((from + 1..=seq).eq(events.iter().map(|event| event.seq)), "gap before {seq}, {place}");
         head = chain::next(&head, &store.secret(), &events);
-        assert_eq!(head, stored, "seed {seed}: head at {seq}");
+        assert_eq!(head, stored, "head at {seq}, {place}");
         from = seq;
     }
-    assert_eq!(from, snapshot.position(), "seed {seed}: events without a head");
+    assert_eq!(from, snapshot.position(), "events without a head, {place}");
 }
 
 /// What the runs of many seeds came to.
@@ -102,6 +86,21 @@ pub struct Summary<T> {
     pub held: Vec<T>,
     /// Seeds of the runs that did not, with what was found.
     pub failed: Vec<(u64, String)>,
+}
+
+/// Threads of this name keep their panics to themselves: they are told in the summary.
+const RUNNER: &str = "runner";
+
+fn quiet_runners() {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().name() != Some(RUNNER) {
+                before(panic);
+            }
+        }));
+    });
 }
 
 /// Runs every seed, on all processors, and calls `progress` with the number that are done.
@@ -132,9 +131,10 @@ pub fn run_all<T: Send>(
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
     };
+    quiet_runners();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, |count| count.get()) {
-            scope.spawn(work);
+            std::thread::Builder::new().name(RUNNER.into()).spawn_scoped(scope, work).expect("a thread");
         }
     });
     summary.into_inner().expect("no panic under the lock")

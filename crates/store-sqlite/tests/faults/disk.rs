@@ -55,8 +55,8 @@ struct State {
     powered: bool,
     /// How often the power was lost.
     cuts: u64,
-    /// Changes until the power is cut.
-    left: Option<u64>,
+    /// Changes until the power is cut, and whether only syncs count.
+    left: Option<(u64, bool)>,
     files: Vec<File>,
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
@@ -122,9 +122,9 @@ impl Disk {
         format!("/{}/{name}", self.number)
     }
 
-    /// The power will be cut during the change after so many others.
-    pub fn cut_after(&self, changes: u64) {
-        lock(&self.state).left = Some(changes);
+    /// The power will be cut during the change after so many others, or during the sync after so many others.
+    pub fn cut_after(&self, changes: u64, only_syncs: bool) {
+        lock(&self.state).left = Some((changes, only_syncs));
     }
 
     /// Cuts the power now, if it is on.
@@ -154,7 +154,7 @@ impl Disk {
         let file = match state.names.get(name) {
             Some(file) => *file,
             None if create => {
-                let last = state.step();
+                let last = state.step(false);
                 let file = state.files.len();
                 let (live, durable, changes) = (Vec::new(), Vec::new(), Vec::new());
                 state.files.push(File { kind, live, durable, changes });
@@ -179,7 +179,7 @@ impl Disk {
         if !state.names.contains_key(name) {
             return Ok(false);
         }
-        let last = state.step();
+        let last = state.step(false);
         state.names.remove(name);
         state.name_changes.push(NameChange::Delete(name.to_owned()));
         state.end_step(last)?;
@@ -239,7 +239,7 @@ impl Handle {
 
     fn change(&self, change: Change) -> Result<()> {
         let mut state = self.state()?;
-        let last = state.step();
+        let last = state.step(false);
         let file = &mut state.files[self.file];
         match &change {
             Change::Write { offset, bytes } => put(&mut file.live, *offset, bytes, None),
@@ -253,7 +253,7 @@ impl Handle {
     /// syncs the folder of those when they are new.
     pub fn sync(&self) -> Result<()> {
         let mut state = self.state()?;
-        let last = state.step();
+        let last = state.step(true);
         state.end_step(last)?;
         let file = &mut state.files[self.file];
         let kind = file.kind;
@@ -277,10 +277,16 @@ impl Handle {
 
 impl State {
     /// Counts a change; `true` when the power goes while it is made.
-    fn step(&mut self) -> bool {
-        let last = self.left == Some(0);
-        self.left = self.left.map(|left| left.saturating_sub(1));
-        last
+    fn step(&mut self, sync: bool) -> bool {
+        match &mut self.left {
+            Some((_, true)) if !sync => false,
+            Some((left, _)) => {
+                let last = *left == 0;
+                *left = left.saturating_sub(1);
+                last
+            }
+            None => false,
+        }
     }
 
     fn end_step(&mut self, last: bool) -> Result<()> {

@@ -3,6 +3,7 @@
 
 mod check;
 mod disk;
+mod kill;
 mod power;
 mod vfs;
 
@@ -27,4 +28,17 @@ fn a_lying_disk_is_found_out() {
         println!("{kind:?}: found out in {found} of 60 runs");
         assert!(found >= least, "{kind:?}: found out in {found} of 60 runs only");
     }
+}
+
+/// Also the program of the processes that it kills: those find the store that they write to in the environment.
+#[test]
+fn a_killed_process_loses_nothing() {
+    if kill::is_child() {
+        return kill::child();
+    }
+    let runs: Vec<kill::Killed> = (0..10)
+        .flat_map(|seed| kill::run(seed, 4, &["--exact", "a_killed_process_loses_nothing", "--nocapture"]))
+        .collect();
+    println!("{}", kill::line(&runs));
+    assert!(runs.iter().filter(|run| run.acknowledged > 0).count() > 20, "{}", kill::line(&runs));
 }

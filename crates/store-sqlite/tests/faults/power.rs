@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
-use tongmai_store::Store;
-use tongmai_store::contract::{Random, script::Script, script::same_state};
+use tongmai_store::contract::Random;
+use tongmai_store::contract::script::{Outcome, Script, same_state};
+use tongmai_store::memory::MemoryStore;
+use tongmai_store::{Seq, Store, Transaction};
 use tongmai_store_sqlite::SqliteStore;
 
 use crate::check::{self, Promises};
@@ -55,16 +57,63 @@ impl Tally {
     }
 }
 
+/// A history under way.
+struct History {
+    script: Script,
+    /// The state after all calls but the last.
+    before: MemoryStore,
+    /// The last call, as long as it is not acknowledged, and what the model answered.
+    open: Option<(Vec<Transaction>, Vec<Outcome>)>,
+}
+
+impl History {
+    fn new(seed: u64, secret: [u8; 32]) -> History {
+        History { script: Script::new(seed, secret), before: MemoryStore::new(secret), open: None }
+    }
+
+    /// Commits the call that was lost, or the next one.
+    fn commit(&mut self, store: &SqliteStore, place: &str) -> tongmai_store::Result<()> {
+        let (transactions, expected) = self.open.take().unwrap_or_else(|| {
+            self.before = self.script.model().clone();
+            self.script.call()
+        });
+        match store.commit(&transactions) {
+            Ok(outcomes) => {
+                let places = |outcomes: &[Outcome]| -> Vec<Option<Seq>> {
+                    outcomes.iter().map(|outcome| outcome.ok().map(|committed| committed.first)).collect()
+                };
+                assert_eq!(places(&outcomes), places(&expected), "answers, {place}");
+                Ok(())
+            }
+            Err(error) => {
+                self.open = Some((transactions, expected));
+                Err(error)
+            }
+        }
+    }
+
+    /// After a crash: all acknowledged calls are there whole, and the open one whole or not at all. Returns
+    /// whether an open one is there.
+    fn check(&mut self, store: &SqliteStore, place: &str) -> bool {
+        let position = |store: &dyn Store| store.snapshot().expect("snapshot").position();
+        let held = position(store);
+        if self.open.is_some() && held == position(&self.before) {
+            same_state(store, &self.before, place);
+            return false;
+        }
+        same_state(store, self.script.model(), place);
+        self.open.take().is_some()
+    }
+}
+
 /// A run under way.
 struct Run {
     seed: u64,
     random: Random,
     disk: Arc<Disk>,
     path: String,
-    /// How many calls of the history the store must hold.
-    acknowledged: usize,
-    /// Known from the first time that the store opened.
-    secret: Option<[u8; 32]>,
+    /// From the first time that the store opened.
+    history: Option<History>,
     promises: Promises,
     tally: Tally,
 }
@@ -80,11 +129,12 @@ pub fn run(seed: u64, lies_about: Option<Kind>) -> Tally {
     let path = disk.path("store");
     let random = Random(seed ^ 0x706f_7765_7200);
     let promises = Promises::default();
-    let (acknowledged, secret, tally) = (0, None, Tally::default());
-    let mut run = Run { seed, random, disk, path, acknowledged, secret, promises, tally };
+    let (history, tally) = (None, Tally::default());
+    let mut run = Run { seed, random, disk, path, history, promises, tally };
     for _ in 0..1 + run.random.below(4) {
-        let span = run.random.pick(&[80, 600, 3000]);
-        run.disk.cut_after(run.random.below(span));
+        let only_syncs = run.random.chance(30);
+        let span = if only_syncs { 60 } else { run.random.pick(&[80, 600, 3000]) };
+        run.disk.cut_after(run.random.below(span), only_syncs);
         run.write();
         // The history may have ended before.
         run.disk.cut();
@@ -96,16 +146,21 @@ pub fn run(seed: u64, lies_about: Option<Kind>) -> Tally {
 }
 
 impl Run {
+    fn place(&self) -> String {
+        format!("seed {}, cut {}, after {} acknowledged calls", self.seed, self.tally.cuts, self.tally.acknowledged)
+    }
+
     fn open(&mut self, fold_rows: u64) -> tongmai_store::Result<SqliteStore> {
         let store = SqliteStore::open_on(Path::new(&self.path), Some(vfs::NAME), fold_rows)?;
-        let secret = *self.secret.get_or_insert(store.secret());
-        assert_eq!(store.secret(), secret, "seed {}: another secret", self.seed);
+        let place = self.place();
+        let history = self.history.get_or_insert_with(|| History::new(self.seed, store.secret()));
+        assert_eq!(store.secret(), history.script.model().secret(), "secret, {place}");
         Ok(store)
     }
 
     /// Panics when there was no power cut to excuse the error.
     fn excuse(&self, error: tongmai_store::StoreError) {
-        assert!(!self.disk.powered(), "seed {}: an error with the power on: {error}", self.seed);
+        assert!(!self.disk.powered(), "an error with the power on, {}: {error}", self.place());
     }
 
     /// Writes until the power is cut, or the calls are over.
@@ -135,8 +190,6 @@ impl Run {
 
     /// Calls on an open store, with snapshots held over some of them.
     fn session(&mut self, store: &SqliteStore, calls: u64) -> tongmai_store::Result<()> {
-        let mut script = Script::new(self.seed, store.secret());
-        (0..self.acknowledged).for_each(|_| drop(script.call()));
         let mut held = None;
         for _ in 0..calls {
             match self.random.below(12) {
@@ -152,46 +205,36 @@ impl Run {
                 }
                 _ => {}
             }
-            let (transactions, expected) = script.call();
             let before = self.disk.powered();
-            let answer = store.commit(&transactions);
-            if answer.is_err() && before {
-                self.tally.committing += 1;
-            }
-            let same = check::same_outcomes(&answer?, &expected);
-            assert!(same, "seed {}: other answers than the model's", self.seed);
-            self.acknowledged += 1;
-            self.tally.acknowledged += 1;
-            self.promises.settle();
+            let answer = self.commit(store);
+            self.tally.committing += usize::from(answer.is_err() && before);
+            answer?;
         }
         drop(held);
         Ok(())
     }
 
+    fn commit(&mut self, store: &SqliteStore) -> tongmai_store::Result<()> {
+        let place = self.place();
+        self.history.as_mut().expect("made when the store opened").commit(store, &place)?;
+        self.tally.acknowledged += 1;
+        self.promises.settle();
+        Ok(())
+    }
+
     /// Opens what is left and checks it; then it goes on, and is closed or not.
     fn check(&mut self) {
-        let seed = self.seed;
-        if self.acknowledged == 0 {
-            // A store that was never made whole is made anew.
-            self.secret = None;
-        }
-        let store = self.open(1 << 40).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let place = self.place();
+        let store = self.open(1 << 40).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let kept = self.history.as_mut().expect("made when the store opened").check(&store, &place);
+        self.tally.kept += usize::from(kept);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags_and_vfs(&self.path, flags, vfs::NAME).expect("a second connection");
-        let held = check::whole(&store, &connection, seed, self.acknowledged, &mut self.promises);
+        check::sound(&store, &connection, &mut self.promises, &place);
         drop(connection);
-        self.tally.kept += held - self.acknowledged;
-        self.acknowledged = held;
-        if self.random.chance(30) {
-            let mut script = Script::new(seed, store.secret());
-            (0..held).for_each(|_| drop(script.call()));
-            for _ in 0..2 {
-                store.commit(&script.call().0).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-                self.acknowledged += 1;
-                self.promises.settle();
-            }
-            same_state(&store, script.model(), &format!("seed {seed}, after going on"));
+        for _ in 0..self.random.below(3) {
+            self.commit(&store).unwrap_or_else(|error| panic!("{place}: {error}"));
         }
         if self.random.chance(50) {
             // The process dies, the disk keeps what it may lose.
