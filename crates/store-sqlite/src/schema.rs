@@ -65,18 +65,21 @@ pub(crate) fn prepare(connection: &Connection, secret: impl FnOnce() -> Result<[
     let version: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(error("reading the format version"))?;
-    if version == FORMAT_VERSION {
-        return Ok(());
-    }
-    if version != 0 {
-        return Err(StoreError(format!(
-            "the store has format {version}, this release reads format {FORMAT_VERSION}: use a newer release"
-        )));
+    let application: i64 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(error("reading the format version"))?;
+    if application == APPLICATION_ID {
+        return match version {
+            FORMAT_VERSION => Ok(()),
+            _ => Err(StoreError(format!(
+                "the store has format {version}, this release reads format {FORMAT_VERSION}: use a newer release"
+            ))),
+        };
     }
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(error("reading the schema"))?;
-    if tables != 0 {
+    if tables != 0 || version != 0 || application != 0 {
         return Err(StoreError("the file is a database of something else: name another file".into()));
     }
     connection

@@ -1,8 +1,8 @@
 //! What must hold of a store after a crash, and the parallel loop over many seeds.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, Once};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
 
 use rusqlite::Connection;
 use tongmai_store::{RecordKey, ResourceKey, Store, chain};

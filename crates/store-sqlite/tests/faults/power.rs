@@ -147,7 +147,10 @@ pub fn run(seed: u64, lies_about: Option<Kind>) -> Tally {
 
 impl Run {
     fn place(&self) -> String {
-        format!("seed {}, cut {}, after {} acknowledged calls", self.seed, self.tally.cuts, self.tally.acknowledged)
+        format!(
+            "seed {}, cut {}, after {} acknowledged calls",
+            self.seed, self.tally.cuts, self.tally.acknowledged
+        )
     }
 
     fn open(&mut self, fold_rows: u64) -> tongmai_store::Result<SqliteStore> {
