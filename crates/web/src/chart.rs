@@ -17,7 +17,7 @@ const BOTTOM: f64 = 94.0;
 /// One line of a chart.
 #[derive(Debug, Clone, Default)]
 pub struct Line {
-    /// Its short name, shown at its end when there are several.
+    /// Its name, shown where it begins when there are several.
     pub name: String,
     /// Time in milliseconds since 1970 and value, oldest first.
     pub points: Vec<(i64, f64)>,
@@ -65,6 +65,9 @@ pub fn trend(lines: &[Line], title: &str) -> String {
             point(&mut svg, x(time), y(value), line.abnormal(value));
         }
     }
+    if lines.len() > 1 {
+        names(&mut svg, lines, &y);
+    }
     ends(&mut svg, lines, &y);
     let (from, to) = (When::moment(first).date(), When::moment(last).date());
     let _ = write!(svg, "<text x={LEFT} y=110>{from}</text>");
@@ -101,6 +104,16 @@ fn point(svg: &mut String, x: f64, y: f64, abnormal: bool) {
     } else {
         write!(svg, "<circle cx={x:.0} cy={y:.0} r=2 />")
     };
+}
+
+/// The name of each line above its beginning.
+fn names(svg: &mut String, lines: &[Line], y: &impl Fn(f64) -> f64) {
+    for line in lines {
+        let Some(first) = line.points.first() else { continue };
+        let _ = write!(svg, "<text class=name x={} y={:.0}>", LEFT + 4.0, y(first.1) - 5.0);
+        escape(&line.name, svg);
+        svg.push_str("</text>");
+    }
 }
 
 /// The last value of each line at its end, kept apart from each other.

@@ -1,5 +1,6 @@
 //! The tour: one day in Qinghe County, each step live or openly still to come.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,7 +52,11 @@ struct Step {
 }
 
 impl Step {
-    /// The key of one of its texts.
+    /// One of its texts.
+    fn say(&self, l: &Language, part: &str) -> Cow<'static, str> {
+        l.say(&self.key(part))
+    }
+
     fn key(&self, part: &str) -> String {
         format!("step-{}-{part}", self.time.replace(':', ""))
     }

@@ -9,7 +9,7 @@ use tongmai_fhir::definition::resource_type_id;
 use tongmai_fhir::json::Json;
 
 use crate::chart::escape;
-use crate::format::{When, concept, human_name, number, quantity};
+use crate::format::{When, concept, human_name, quantity};
 use crate::language::Language;
 use crate::record::address;
 
@@ -139,9 +139,9 @@ impl Tree<'_> {
     }
 
     fn range(&mut self, low: Option<&Json>, high: Option<&Json>) {
-        let end = |quantity: Option<&Json>| quantity.and_then(|q| q.get("value")).and_then(number).unwrap_or("");
-        let unit = low.or(high).and_then(quantity).map_or(String::new(), |q| q.1);
-        self.text(format!("{}–{} {unit}", end(low), end(high)).trim_end());
+        let [low, high] = [low, high].map(|end| end.and_then(quantity).unwrap_or_default());
+        let unit = if low.1.is_empty() { &high.1 } else { &low.1 };
+        self.text(format!("{}–{} {unit}", low.0, high.0).trim_end());
     }
 
     fn reference(&mut self, reference: &str, display: Option<&str>) {

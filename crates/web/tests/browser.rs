@@ -1,0 +1,163 @@
+//! Every page in Chromium: accessible at AA, no sideways scrolling, no complaint, and a picture
+//! of each in `target/screenshots` for people to look at.
+
+mod common {
+    pub mod county;
+    pub mod driver;
+}
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use common::county::{self, Site};
+use common::driver::Browser;
+use tongmai_http::Service;
+use tongmai_region::story;
+
+/// The rules of accessibility come from their package at test time.
+const AXE: &str = "axe-core@4.11.0";
+
+fn target() -> PathBuf {
+    // …/target/debug/deps/browser-…
+    let own = std::env::current_exe().expect("the test's own path");
+    own.ancestors().nth(3).expect("a target folder").to_owned()
+}
+
+fn axe() -> Option<String> {
+    let folder = target().join("axe");
+    let file = folder.join("node_modules/axe-core/axe.min.js");
+    if !file.exists() {
+        std::fs::create_dir_all(&folder).ok()?;
+        let npm = Command::new("npm")
+            .args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .arg(AXE)
+            .output();
+        if !npm.is_ok_and(|done| done.status.success()) {
+            return None;
+        }
+    }
+    std::fs::read_to_string(file).ok()
+}
+
+async fn serve(site: &Site) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let service = Arc::new(Service::new(
+        site.engine.clone(),
+        site.access.clone(),
+        Some(site.pages.clone()),
+        site.folder.path().join("exports"),
+        false,
+    ));
+    tokio::spawn(tongmai_http::serve(service, listener, std::future::pending()));
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_in_a_browser() {
+    let Some(axe) = axe() else { return tongmai_testkit::skipped("axe-core could not be fetched from npm") };
+    let Some(browser) = Browser::start() else {
+        return tongmai_testkit::skipped("chromium and chromium-driver are not installed");
+    };
+    let site = county::county(60).await;
+    let base = serve(&site).await;
+    let id = site.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
+    let pages = [
+        ("overview", "/".to_owned()),
+        ("find", "/people".into()),
+        ("found", "/people?q=%E7%8E%8B".into()),
+        ("person", format!("/person/{id}")),
+        ("visits", format!("/person/{id}/visits")),
+        ("trends", format!("/person/{id}/trends")),
+        ("resource", format!("/resource/Patient/{id}")),
+        ("ledger", "/ledger".into()),
+        ("tour", "/tour".into()),
+        ("help", "/help".into()),
+        ("lost", "/nothing".into()),
+    ];
+    let pictures = target().join("screenshots");
+    std::fs::create_dir_all(&pictures).expect("a folder");
+    let faults = tokio::task::block_in_place(|| {
+        let mut faults = Vec::new();
+        for (name, path) in &pages {
+            for (width, language, size) in
+                [(1280, "zh-CN", "normal"), (360, "zh-CN", "normal"), (1280, "en", "normal"), (360, "en", "normal"), (360, "zh-CN", "large")]
+            {
+                let sign = if path.contains('?') { '&' } else { '?' };
+                browser.resize(width, 800);
+                browser.open(&format!("{base}{path}{sign}lang={language}&text={size}"));
+                let which = format!("{name}-{language}-{width}{}", if size == "large" { "-large" } else { "" });
+                faults.extend(look(&browser, &axe, &which, width, &pictures));
+            }
+        }
+        faults.extend(dark(&browser, &axe, &format!("{base}/person/{id}"), &pictures));
+        faults.extend(keys(&browser, &base));
+        faults
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// What is wrong with the page that is open.
+fn look(browser: &Browser, axe: &str, which: &str, width: u32, pictures: &Path) -> Vec<String> {
+    let wide = browser.run("return document.documentElement.scrollWidth");
+    let mut faults = Vec::new();
+    if wide.as_u64().is_none_or(|wide| wide > u64::from(width)) {
+        faults.push(format!("{which}: {wide} pixels wide"));
+    }
+    let script = format!(
+        "{axe};return axe.run(document, {{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}})\
+         .then(found => found.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).slice(0, 3).join(' ')))"
+    );
+    let violations = browser.run(&script);
+    for violation in violations.as_array().expect("a list of violations") {
+        faults.push(format!("{which}: {violation}"));
+    }
+    let complaints = browser.complaints();
+    // A page that is not there is no complaint on the page that says so.
+    faults.extend(complaints.iter().filter(|c| !c.contains("status of 404")).map(|c| format!("{which}: {c}")));
+    let height = browser.run("return Math.min(document.documentElement.scrollHeight, 4000)");
+    let height = height.as_u64().and_then(|height| u32::try_from(height).ok()).unwrap_or(800);
+    browser.picture(width, height, &pictures.join(format!("{which}.png")));
+    faults
+}
+
+fn dark(browser: &Browser, axe: &str, address: &str, pictures: &Path) -> Vec<String> {
+    let scheme = serde_json::json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+    browser.command("Emulation.setEmulatedMedia", scheme);
+    browser.resize(1280, 800);
+    browser.open(&format!("{address}?lang=zh-CN&text=normal"));
+    let faults = look(browser, axe, "person-dark-1280", 1280, pictures);
+    browser.command("Emulation.setEmulatedMedia", serde_json::json!({"features": []}));
+    faults
+}
+
+fn keys(browser: &Browser, base: &str) -> Vec<String> {
+    browser.open(&format!("{base}/people?q=%E7%8E%8B"));
+    let press = |key: &str| {
+        browser.run(&format!(
+            "document.activeElement.blur?.(); document.body.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}', bubbles: true}}))"
+        ));
+    };
+    let mut faults = Vec::new();
+    let mut expect = |what: &str, script: &str, expected: serde_json::Value| {
+        let found = browser.run(script);
+        if found != expected {
+            faults.push(format!("{what}: {found}, not {expected}"));
+        }
+    };
+    let here = "return [...document.querySelectorAll('[data-item]')].findIndex(item => item.classList.contains('here'))";
+    press("j");
+    expect("j chooses the first", here, 0.into());
+    press("j");
+    press("j");
+    press("k");
+    expect("k goes back", here, 1.into());
+    expect("Enter would open it", "return document.activeElement.pathname.startsWith('/person/')", true.into());
+    press("/");
+    expect("/ goes to the search", "return document.activeElement.id", "q".into());
+    press("?");
+    expect("? opens the help", "return new Promise(done => setTimeout(() => done(location.pathname), 300))", "/help".into());
+    faults
+}

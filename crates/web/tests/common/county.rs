@@ -1,0 +1,82 @@
+//! A small county behind the pages.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tongmai_access::{Access, Policy, Requester};
+use tongmai_engine::bundle::Ids;
+use tongmai_engine::{Engine, Surroundings, Validation};
+use tongmai_http::Pages;
+use tongmai_region::County;
+use tongmai_region::fhir::Counts;
+use tongmai_store::memory::MemoryStore;
+
+/// 2026-11-21T09:00 in China.
+pub const NOW: i64 = 1_795_222_800_000;
+/// The day of it.
+pub const TODAY: i64 = 20_778;
+
+pub struct Site {
+    pub engine: Arc<Engine>,
+    pub access: Arc<Access>,
+    pub pages: Pages,
+    pub folder: tempfile::TempDir,
+}
+
+fn now() -> i64 {
+    NOW
+}
+
+fn random() -> [u8; 16] {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    bytes
+}
+
+/// An empty region.
+pub fn empty() -> Site {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(MemoryStore::new([7; 32]));
+    let engine = Engine::start(store, Surroundings { now, random }, Validation::Reject).expect("an engine");
+    let engine = Arc::new(engine);
+    let access = Arc::new(Access::open(Policy::Open, folder.path(), now).expect("a log of reads"));
+    let pages = tongmai_web::pages(engine.clone(), access.clone());
+    Site { engine, access, pages, folder }
+}
+
+/// A county with so many people.
+pub async fn county(people: usize) -> Site {
+    let site = empty();
+    let county = County::new(1, people, TODAY);
+    let (mut counts, mut bundle) = (Counts::default(), String::new());
+    county.write_directory_bundle(&mut bundle, &mut counts);
+    site.load(&bundle).await;
+    for person in county.everyone() {
+        bundle.clear();
+        county.write_bundle(&person, &mut bundle, &mut counts);
+        site.load(&bundle).await;
+    }
+    site
+}
+
+impl Site {
+    /// Carries out a Bundle.
+    pub async fn load(&self, bundle: &str) {
+        let requester = Requester { actor: "test".into(), purpose: "HSYSADMIN".into() };
+        let done = self.engine.process_counting(&requester, bundle.as_bytes(), Ids::Of("test")).await;
+        done.expect("the bundle is taken");
+    }
+
+    /// The ids of the patients that a search finds.
+    pub fn patients(&self, name: &str, value: &str) -> Vec<String> {
+        let kind = tongmai_fhir::definition::resource_type_id("Patient").expect("a type");
+        let query = self.engine.query(&[kind], None, &[(name.into(), value.into())], false).expect("a query");
+        let sealed = self.engine.search(&query, None).expect("an answer");
+        let release = || self.access.release_blocking(&Requester::local(), sealed);
+        let page = tokio::task::block_in_place(release).expect("released");
+        page.matches.iter().map(|patient| patient.id.clone()).collect()
+    }
+}

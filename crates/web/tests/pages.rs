@@ -1,0 +1,280 @@
+//! Every page over the synthetic county: status, words, headers, size.
+
+mod common {
+    pub mod county;
+}
+
+use bytes::Bytes;
+use common::county::{self, Site};
+use http_body_util::BodyExt;
+use hyper::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, COOKIE};
+use hyper::{HeaderMap, Method};
+use tongmai_http::Asked;
+use tongmai_region::story;
+
+struct Got {
+    status: u16,
+    headers: HeaderMap,
+    /// The body as it went over the line.
+    packed: Bytes,
+    text: String,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+}
+
+async fn ask(site: &Site, method: Method, address: &str, headers: &[(hyper::header::HeaderName, &str)]) -> Got {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let mut map = HeaderMap::new();
+    map.insert(ACCEPT_ENCODING, "gzip, deflate, br".parse().expect("a header"));
+    for (name, value) in headers {
+        map.insert(name, value.parse().expect("a header"));
+    }
+    let asked = Asked { method, path: path.into(), query: query.into(), headers: map, body: Bytes::new() };
+    let (parts, body) = (site.pages)(asked).await.into_parts();
+    let packed = body.collect().await.expect("a body").to_bytes();
+    let text = if parts.headers.contains_key("content-encoding") {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed[..]), &mut text).expect("gzip");
+        text
+    } else {
+        String::from_utf8(packed.to_vec()).expect("text")
+    };
+    Got { status: parts.status.as_u16(), headers: parts.headers, packed, text }
+}
+
+async fn get(site: &Site, address: &str) -> Got {
+    ask(site, Method::GET, address, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_answers_in_both_languages_within_its_budget() {
+    let site = county::county(60).await;
+    let zhuoma = site.patients("identifier", &story::token(story::ZHUOMA));
+    assert!(zhuoma.len() > 1, "she has records at several providers");
+    let id = &zhuoma[0];
+    let pages = [
+        ("/".to_owned(), "区域总览", "Region overview", 10_000),
+        ("/people".into(), "怎样查找", "How to find somebody", 10_000),
+        ("/people?q=%E5%8D%93%E7%8E%9B".into(), "卓玛", "Zhuoma", 10_000),
+        (format!("/person/{id}"), "时间线", "Timeline", 8_000),
+        (format!("/person/{id}/visits"), "时间线", "Timeline", 20_000),
+        (format!("/person/{id}/trends"), "趋势", "Trends", 20_000),
+        (format!("/resource/Patient/{id}"), "来源", "Where it came from", 10_000),
+        (format!("/resource/Patient/{id}/1"), "历次版本", "Versions", 10_000),
+        ("/ledger".into(), "账本", "Ledger", 10_000),
+        ("/tour".into(), "清禾县的一天", "One day in Qinghe County", 10_000),
+        ("/help".into(), "键盘", "Keyboard", 10_000),
+    ];
+    for (address, chinese, english, budget) in &pages {
+        let plain = get(&site, address).await;
+        let english_page = ask(&site, Method::GET, address, &[(ACCEPT_LANGUAGE, "en")]).await;
+        for (got, word, tag) in [(&plain, chinese, "zh-CN"), (&english_page, english, "en")] {
+            assert_eq!(got.status, 200, "{address}");
+            assert!(got.text.contains(word), "{address} in {tag} lacks {word}");
+            assert!(got.text.contains(&format!("<html lang=\"{tag}\"")), "{address}");
+            assert!(got.packed.len() <= *budget, "{address} in {tag}: {} bytes", got.packed.len());
+            assert_eq!(got.header("content-encoding"), "gzip", "{address}");
+            assert_eq!(got.header("cache-control"), "no-store", "{address}");
+            assert_eq!(got.header("referrer-policy"), "no-referrer", "{address}");
+            let policy = got.header("content-security-policy");
+            assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{policy}");
+            for inline in ["style=", "<style", "onclick=", "onload=", "javascript:", "http://", "https://"] {
+                // Code systems in the raw JSON are no requests.
+                let markup = got.text.split("<pre").next().unwrap_or("");
+                assert!(!markup.contains(inline), "{address} has {inline}");
+            }
+        }
+        eprintln!("{:7} {:7} bytes  {address}", plain.packed.len(), english_page.packed.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_load_is_small_and_assets_are_kept() {
+    let site = county::county(30).await;
+    let page = get(&site, "/").await;
+    let mut total = page.packed.len();
+    let assets: Vec<&str> = page.text.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    assert_eq!(assets.len(), 3, "{assets:?}");
+    for address in assets {
+        let asset = get(&site, address).await;
+        assert_eq!(asset.status, 200);
+        assert!(asset.header("cache-control").contains("immutable"), "{address}");
+        total += asset.packed.len();
+        let plain = ask(&site, Method::GET, address, &[(ACCEPT_ENCODING, "identity")]).await;
+        assert_eq!(plain.text, asset.text, "{address}");
+    }
+    assert!(total <= 60_000, "{total} bytes");
+    eprintln!("first load {total} bytes");
+    assert_eq!(get(&site, "/assets/000000000000/style.css").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_the_ledger_is_sent_once() {
+    let site = county::county(30).await;
+    get(&site, "/").await;
+    let first = get(&site, "/live").await;
+    assert_eq!(first.status, 200);
+    let tag = first.header("etag").to_owned();
+    let again = ask(&site, Method::GET, "/live", &[(hyper::header::IF_NONE_MATCH, &tag)]).await;
+    assert_eq!((again.status, again.packed.len()), (304, 0));
+    let patient = r#"{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient",
+        "name":[{"text":"新来的人"}]},"request":{"method":"POST","url":"Patient"}}]}"#;
+    site.load(patient).await;
+    let changed = ask(&site, Method::GET, "/live", &[(hyper::header::IF_NONE_MATCH, &tag)]).await;
+    assert_eq!(changed.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_is_put_together_over_providers() {
+    let site = county::county(30).await;
+    let zhuoma = site.patients("identifier", &story::token(story::ZHUOMA));
+    for id in &zhuoma {
+        let page = get(&site, &format!("/person/{id}")).await;
+        assert_eq!(page.status, 200);
+        for other in &zhuoma {
+            assert!(page.text.contains(&format!("/resource/Patient/{other}")), "{id} shows {other}");
+        }
+        assert!(page.text.contains("<svg class=trend") && page.text.contains("参考范围"));
+        assert!(!page.text.contains(story::ZHUOMA), "the number is covered");
+        assert!(page.text.contains("990123…6764"));
+    }
+    // Twins without a number stay apart.
+    let county = tongmai_region::County::new(1, 30, county::TODAY);
+    for token in story::twins(&county) {
+        let [id] = &site.patients("identifier", &token)[..] else { panic!("one record of each twin") };
+        let page = get(&site, &format!("/person/{id}")).await;
+        assert!(page.text.contains("3 天") && page.text.contains("没有身份证号"), "{token}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_found_by_what_is_known_of_them() {
+    let site = county::county(60).await;
+    let number = story::ZHUOMA;
+    for asked in ["%E5%8D%93%E7%8E%9B", "zhuoma", number, "1961-03-08", "%E5%8D%93%E7%8E%9B+1961%E5%B9%B43%E6%9C%888%E6%97%A5"] {
+        let page = get(&site, &format!("/people?q={asked}")).await;
+        assert_eq!(page.status, 200, "{asked}");
+        assert!(page.text.contains("990123…6764"), "{asked} finds her");
+    }
+    let none = get(&site, "/people?q=%E4%B8%8D%E5%AD%98%E5%9C%A8").await;
+    assert!(none.text.contains("没有找到“不存在”"));
+    let many = get(&site, "/people?q=a+b+c+d+e+f+g").await;
+    assert_eq!(many.status, 400);
+    assert!(many.text.contains("a b c d e f g"), "what was typed is kept");
+    let evil = get(&site, "/people?q=%3Cscript%3Ealert(1)%3C/script%3E").await;
+    assert!(!evil.text.contains("<script>alert"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_says_what_to_do() {
+    let site = county::county(30).await;
+    for (address, status) in [
+        ("/nothing", 404),
+        ("/person/nobody", 404),
+        ("/resource/Patient/nobody", 404),
+        ("/resource/Nonsense/1", 404),
+        ("/resource/Patient/x/y", 404),
+        ("/people?q=x&page=forged", 400),
+    ] {
+        let got = get(&site, address).await;
+        assert_eq!(got.status, status, "{address}");
+        assert!(got.text.contains("href=\"/people\""), "{address} leads on");
+    }
+    let id = &site.patients("identifier", &story::token(story::DAUGHTER))[0];
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"batch","entry":[{{"request":{{"method":"DELETE","url":"Patient/{id}"}}}}]}}"#
+    );
+    site.load(&bundle).await;
+    for address in [format!("/resource/Patient/{id}"), format!("/person/{id}")] {
+        let gone = get(&site, &address).await;
+        assert_eq!(gone.status, 410, "{address}");
+        assert!(gone.text.contains("已经删除") && gone.text.contains(&format!("/resource/Patient/{id}/1")));
+    }
+    assert_eq!(get(&site, &format!("/resource/Patient/{id}/1")).await.status, 200);
+    assert_eq!(ask(&site, Method::POST, "/people", &[]).await.status, 405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_region_says_how_to_begin() {
+    let site = county::empty();
+    let page = get(&site, "/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("tongmai import"));
+    assert!(get(&site, "/tour").await.text.contains("tongmai demo"));
+    assert_eq!(get(&site, "/ledger").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn choices_are_kept_by_the_browser() {
+    let site = county::empty();
+    let chosen = get(&site, "/help?lang=en&text=large").await;
+    let kept: Vec<&str> =
+        chosen.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    assert!(kept.iter().any(|c| c.starts_with("lang=en;")) && kept.iter().any(|c| c.starts_with("text=large;")));
+    let later = ask(&site, Method::GET, "/help", &[(COOKIE, "lang=en; text=large")]).await;
+    assert!(later.text.contains("<html lang=\"en\" class=\"large\""));
+    assert!(get(&site, "/help?lang=bo").await.text.contains("审校"));
+    assert!(get(&site, "/help?lang=zh-HK").await.text.contains("<html lang=\"zh-HK\""));
+    let nonsense = ask(&site, Method::GET, "/help", &[(COOKIE, "lang=%00; text=huge")]).await;
+    assert!(nonsense.text.contains("<html lang=\"zh-CN\">"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_is_checked_from_the_tour() {
+    let site = county::county(20).await;
+    assert!(get(&site, "/tour").await.text.contains("还没有核对过"));
+    let other = hyper::header::HeaderName::from_static("sec-fetch-site");
+    assert_eq!(ask(&site, Method::POST, "/tour/verify", &[(other, "cross-site")]).await.status, 403);
+    assert_eq!(ask(&site, Method::POST, "/tour/verify", &[]).await.status, 303);
+    for _ in 0..200 {
+        let part = get(&site, "/live/verify").await;
+        if part.text.contains("完整") {
+            assert!(get(&site, "/tour").await.text.contains("✓ 完整"));
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the check did not end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_was_logged_and_counts_were_not() {
+    let site = county::county(20).await;
+    let count = || {
+        let mut count = 0;
+        site.access.entries(&mut |_| count += 1).expect("the log");
+        count
+    };
+    let before = count();
+    get(&site, "/").await;
+    assert_eq!(count(), before, "counts show nobody's record");
+    let id = site.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
+    let before = count();
+    get(&site, &format!("/person/{id}")).await;
+    assert!(count() >= before + 3, "her records and the search for them");
+}
+
+/// The overview counts the same whether it folded step by step or at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_those_of_the_county() {
+    let site = county::county(60).await;
+    let page = get(&site, "/?lang=en").await;
+    let people = page.text.split("</b> people").next().and_then(|head| head.rsplit("<b>").next());
+    let people: usize = people.and_then(|text| text.parse().ok()).expect("a number");
+    let county = tongmai_region::County::new(1, 60, county::TODAY);
+    let mut expected = 0;
+    let mut numbers = std::collections::HashSet::new();
+    for person in county.everyone() {
+        for record in &person.records {
+            expected += match &record.identity_number {
+                Some(number) => usize::from(numbers.insert(number.clone())),
+                None => 1,
+            };
+        }
+    }
+    assert_eq!(people, expected);
+}
