@@ -108,7 +108,8 @@ medicines-empty = No prescription in use.
 trends = Trends
 trends-empty = No laboratory values or vital signs yet. Once there are some, this draws how they change, with the reference range.
 all-trends = All { $n } measurements
-sources = Records by organisation
+sources = Organisations
+source-records = Patient records
 number-there = patient number
 visits-there = { $n ->
     [one] one visit

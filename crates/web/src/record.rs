@@ -214,8 +214,6 @@ pub struct Source {
     pub number: String,
     /// The name under which they are known there.
     pub name: String,
-    /// Visits there.
-    pub visits: usize,
 }
 
 /// Who the person is.
@@ -275,6 +273,8 @@ pub struct Record {
     pub person: Person,
     /// The records that it is put together from.
     pub sources: Vec<Source>,
+    /// Who saw the person, and how often; the most often first.
+    pub providers: Vec<(String, usize)>,
     /// Problems that are not resolved.
     pub problems: Vec<Fact>,
     /// Medicines in use.
@@ -332,7 +332,6 @@ impl Builder {
             if *kind == "Encounter" {
                 let visit = self.visit(id, json, &source.organization);
                 places.insert(format!("Encounter/{id}"), visit.organization.clone());
-                source.visits += 1;
                 self.record.visits.push(visit);
             }
         }
@@ -467,6 +466,13 @@ impl Builder {
 
     fn finish(self) -> Record {
         let mut record = self.record;
+        for visit in &record.visits {
+            match record.providers.iter_mut().find(|provider| provider.0 == visit.organization) {
+                Some(provider) => provider.1 += 1,
+                None => record.providers.push((visit.organization.clone(), 1)),
+            }
+        }
+        record.providers.sort_by_key(|provider| std::cmp::Reverse(provider.1));
         let newest_first = |a: &Option<When>, b: &Option<When>| {
             b.as_ref().map(|when| when.at).cmp(&a.as_ref().map(|when| when.at))
         };
