@@ -21,13 +21,14 @@ const FILE_BYTES: u64 = 64 << 20;
 pub const ENTRY_BYTES: usize = 1 << 20;
 
 type Done = oneshot::Sender<Result<(), String>>;
+type Job = (Vec<u8>, Done);
 
 /// Resolves when the entry is on disk, or says why it is not.
 pub type Durable = oneshot::Receiver<Result<(), String>>;
 
 /// An open log.
 pub struct Journal {
-    sender: Mutex<Option<Sender<(Vec<u8>, Done)>>>,
+    sender: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     folder: PathBuf,
 }
@@ -105,7 +106,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, receiver: &Receiver<(Vec<u8>, Done)>) {
+    fn run(mut self, receiver: &Receiver<Job>) {
         let mut buffer = Vec::new();
         let mut waiting = Vec::new();
         while let Ok(first) = receiver.recv() {
