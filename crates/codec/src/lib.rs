@@ -30,7 +30,8 @@ const LARGEST: usize = 256 * 1024 * 1024;
 
 static ENCODER: LazyLock<EncoderDictionary<'static>> =
     LazyLock::new(|| EncoderDictionary::copy(DICTIONARY_1, LEVEL));
-static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(DICTIONARY_1));
+static DECODER: LazyLock<DecoderDictionary<'static>> =
+    LazyLock::new(|| DecoderDictionary::copy(DICTIONARY_1));
 
 /// A packed body that cannot be unpacked: the store is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]

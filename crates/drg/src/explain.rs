@@ -14,6 +14,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
+/// A case with one thing changed: what was changed in words, the case, and the numbers that were set.
+type Changed<'a> = (String, Case<'a>, Vec<(&'static str, i32)>);
+
 /// The way of one case through the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
@@ -268,7 +271,7 @@ impl Grouper {
     /// procedure, removals, an added CC or MCC, numbers. Each was grouped again.
     pub fn counterfactuals(&self, case: &Case<'_>, scratch: &mut Scratch) -> Vec<Counterfactual> {
         let now = self.group(case, scratch);
-        let mut changes: Vec<(String, Case<'_>, Vec<(&'static str, i32)>)> = Vec::new();
+        let mut changes: Vec<Changed<'_>> = Vec::new();
         for at in 1..case.diagnoses.len() {
             let mut changed = case.clone();
             changed.diagnoses.swap(0, at);
@@ -339,11 +342,7 @@ impl Grouper {
     }
 
     /// The other side of each number that the splits of the ADRG ask for.
-    fn number_changes<'a>(
-        &self,
-        case: &Case<'a>,
-        now: &Outcome,
-    ) -> Vec<(String, Case<'a>, Vec<(&'static str, i32)>)> {
+    fn number_changes<'a>(&self, case: &Case<'a>, now: &Outcome) -> Vec<Changed<'a>> {
         let Some(entry) = self.entry(now) else { return Vec::new() };
         let mut wanted: Vec<(Field, i32)> = Vec::new();
         for drg in &entry.drgs {

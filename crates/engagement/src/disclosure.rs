@@ -45,7 +45,7 @@ impl Cell {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^= z >> 31;
         let width = 2 * MOST_NOISE as u64 + 1;
-        let noise = (u128::from(z) * u128::from(width) >> 64) as i64 - MOST_NOISE;
+        let noise = ((u128::from(z) * u128::from(width)) >> 64) as i64 - MOST_NOISE;
         let noisy = self.count.saturating_add_signed(noise);
         (noisy >= LEAST_PUBLISHED).then_some(noisy)
     }

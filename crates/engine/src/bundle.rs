@@ -42,7 +42,7 @@ pub enum EntryResult {
     /// A read.
     Read(Resource),
     /// A search; the text of its request beside it.
-    Found(Page, String, Query),
+    Found(Box<Page>, String, Box<Query>),
     /// A refusal; in a batch only this entry is refused.
     Failed(Failure),
 }
@@ -574,7 +574,7 @@ impl Engine {
                 let pairs = parse_pairs(entry.query.as_deref().unwrap_or(""));
                 let query = self.query(&[type_id], None, &pairs, false)?;
                 let page = self.found(&query)?;
-                Ok(EntryResult::Found(page, entry.request.clone(), query))
+                Ok(EntryResult::Found(Box::new(page), entry.request.clone(), Box::new(query)))
             }
         }
     }

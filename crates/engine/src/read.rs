@@ -105,12 +105,11 @@ impl Engine {
         let events = snapshot.type_history(type_id, before.unwrap_or(Seq::MAX >> 1), count + 1)?;
         let mut page = self.history_page(&events, since, count)?;
         // A deletion has no body; its id stands in the version before.
-        for index in 0..page.versions.len() {
-            if page.versions[index].id.is_empty() {
-                let earlier = snapshot.history(events[index].key, events[index].seq, 1)?;
-                if let Some(event) = earlier.first() {
-                    page.versions[index].id = self.resource(event)?.id;
-                }
+        for (version, event) in
+            page.versions.iter_mut().zip(&events).filter(|(version, _)| version.id.is_empty())
+        {
+            if let Some(earlier) = snapshot.history(event.key, event.seq, 1)?.first() {
+                version.id = self.resource(earlier)?.id;
             }
         }
         let positions = page.versions.iter().map(|version| version.seq).collect();

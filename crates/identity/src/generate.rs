@@ -360,7 +360,7 @@ impl Generator {
         let mut id = if self.chance(150) { String::new() } else { person.id.clone() };
         if !id.is_empty() {
             id = match self.draw(1000) {
-                0..15 if year >= 1900 && year < 2000 => format!("{}{}", &id[..6], &id[8..17]),
+                0..15 if (1900..2000).contains(&year) => format!("{}{}", &id[..6], &id[8..17]),
                 15..25 => slip(&id, 2 + self.draw(15) as usize, self.draw(9) as u8),
                 25..33 => swap(&id, 2 + self.draw(15) as usize),
                 33..38 => relative.to_owned(),

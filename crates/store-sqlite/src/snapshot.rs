@@ -67,7 +67,7 @@ impl<'s> SqliteSnapshot<'s> {
         rows.collect::<rusqlite::Result<Vec<Event>>>().map_err(failed)
     }
 
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a scan, and which table")]
     fn scan_table(
         &self,
         old: bool,
@@ -136,6 +136,7 @@ impl<'s> SqliteSnapshot<'s> {
         Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a scan, and which table")]
     fn scan_text_table(
         &self,
         old: bool,

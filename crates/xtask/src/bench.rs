@@ -160,8 +160,11 @@ impl Drop for Server {
     }
 }
 
+/// Documents as they are sent.
+type Documents = Vec<Vec<u8>>;
+
 /// Bundles of hospitals and practitioners, and those of patients twice.
-fn bundles(data: &Path) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+fn bundles(data: &Path) -> Result<(Documents, Documents)> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(data.join("synthea"))?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
     paths.sort();

@@ -35,8 +35,22 @@ const FLOORS: &[(&str, u8)] = &[
 const NOT_IN_THE_DOMAIN: &[&str] = &["tokio", "rusqlite", "tokio-postgres", "hyper", "getrandom", "rand"];
 
 const LICENCES: &[&str] = &[
-    "Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "Unicode-DFS-2016", "CC0-1.0",
-    "0BSD", "Unlicense", "BSL-1.0", "MIT-0", "CDLA-Permissive-2.0", "Apache-2.0 WITH LLVM-exception", "bzip2-1.0.6",
+    "Apache-2.0",
+    "MIT",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "Unicode-DFS-2016",
+    "CC0-1.0",
+    "0BSD",
+    "Unlicense",
+    "BSL-1.0",
+    "MIT-0",
+    "CDLA-Permissive-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "bzip2-1.0.6",
 ];
 
 fn metadata() -> Value {
@@ -48,7 +62,10 @@ fn metadata() -> Value {
         output
     } else {
         // A package for another platform may not have been fetched yet.
-        Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--locked"]).output().expect("cargo runs")
+        Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--locked"])
+            .output()
+            .expect("cargo runs")
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("cargo writes JSON")
@@ -63,7 +80,9 @@ fn arrows_point_down() {
     let floors: BTreeMap<&str, u8> = FLOORS.iter().copied().collect();
     let metadata = metadata();
     let mut faults = Vec::new();
-    for package in metadata["packages"].as_array().expect("packages").iter().filter(|package| is_ours(package)) {
+    for package in
+        metadata["packages"].as_array().expect("packages").iter().filter(|package| is_ours(package))
+    {
         let name = package["name"].as_str().expect("a name");
         let Some(&floor) = floors.get(name) else {
             faults.push(format!("{name} has no floor: add it to the table here and in ARCHITECTURE.md"));
@@ -93,12 +112,16 @@ fn arrows_point_down() {
 fn licences_are_known() {
     let metadata = metadata();
     let mut faults = Vec::new();
-    for package in metadata["packages"].as_array().expect("packages").iter().filter(|package| !is_ours(package)) {
+    for package in
+        metadata["packages"].as_array().expect("packages").iter().filter(|package| !is_ours(package))
+    {
         let licence = package["license"].as_str().unwrap_or("");
         // "A OR B" offers a choice, "A AND B" demands both; "/" is the old way to write OR.
-        let fits = licence.replace('/', " OR ").replace(['(', ')'], "").split(" OR ").any(|choice| {
-            choice.split(" AND ").all(|one| LICENCES.contains(&one.trim()))
-        });
+        let fits = licence
+            .replace('/', " OR ")
+            .replace(['(', ')'], "")
+            .split(" OR ")
+            .any(|choice| choice.split(" AND ").all(|one| LICENCES.contains(&one.trim())));
         if !fits {
             faults.push(format!("{}: '{licence}'", package["name"].as_str().unwrap_or("")));
         }
@@ -116,7 +139,11 @@ fn sql_stands_in_stores_only() {
             let path = entry.expect("an entry").path();
             let text = path.to_string_lossy().into_owned();
             if path.is_dir() {
-                if !text.contains("/store-") && !text.ends_with("/xtask") && !text.ends_with("/testkit") && !text.ends_with("/target") {
+                if !text.contains("/store-")
+                    && !text.ends_with("/xtask")
+                    && !text.ends_with("/testkit")
+                    && !text.ends_with("/target")
+                {
                     folders.push(path);
                 }
             } else if text.ends_with(".rs") {

@@ -261,8 +261,8 @@ impl Model {
             self.coefficients(theta, z, &mut draw.beta);
             person.derivatives(&mut draw);
             self.chain(&mut draw, z);
-            for i in 0..n {
-                gradient[i] += weight * draw.score[i];
+            for (i, slope) in gradient.iter_mut().enumerate().take(n) {
+                *slope += weight * draw.score[i];
                 for j in i..n {
                     let product = draw.score[i] * draw.score[j] - draw.curvature[i * n + j];
                     sums.information.entries[i * n + j] -= weight * product;
@@ -289,11 +289,9 @@ impl Model {
             }
             moves.push((column, moves[column].1 * z[j]));
         }
-        for i in 0..n {
-            let (ci, di) = moves[i];
+        for (i, &(ci, di)) in moves.iter().enumerate() {
             draw.score[i] = draw.slope[ci] * di;
-            for j in i..n {
-                let (cj, dj) = moves[j];
+            for (j, &(cj, dj)) in moves.iter().enumerate().skip(i) {
                 draw.curvature[i * n + j] = draw.information[ci.min(cj) * k + ci.max(cj)] * di * dj;
             }
         }

@@ -1,5 +1,7 @@
 //! A server on a free loopback port over a fresh store, and a client of it.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
