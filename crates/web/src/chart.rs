@@ -17,7 +17,7 @@ const BOTTOM: f64 = 94.0;
 /// One line of a chart.
 #[derive(Debug, Clone, Default)]
 pub struct Line {
-    /// Its name, shown where it begins when there are several.
+    /// Its name, shown at its end when there are several.
     pub name: String,
     /// Time in milliseconds since 1970 and value, oldest first.
     pub points: Vec<(i64, f64)>,
@@ -38,7 +38,9 @@ pub fn trend(lines: &[Line], title: &str) -> String {
     let times = || lines.iter().flat_map(|line| line.points.iter().map(|point| point.0));
     let values = || {
         let ends = |line: &Line| [line.range.0, line.range.1].into_iter().flatten().collect::<Vec<f64>>();
-        lines.iter().flat_map(move |line| line.points.iter().map(|p| p.1).chain(ends(line)).collect::<Vec<_>>())
+        lines
+            .iter()
+            .flat_map(move |line| line.points.iter().map(|p| p.1).chain(ends(line)).collect::<Vec<_>>())
     };
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return String::new() };
     let low = values().fold(f64::INFINITY, f64::min);
@@ -65,9 +67,7 @@ pub fn trend(lines: &[Line], title: &str) -> String {
             point(&mut svg, x(time), y(value), line.abnormal(value));
         }
     }
-    if lines.len() > 1 {
-        names(&mut svg, lines, &y);
-    }
+    edges(&mut svg, lines, &y);
     ends(&mut svg, lines, &y);
     let (from, to) = (When::moment(first).date(), When::moment(last).date());
     let _ = write!(svg, "<text x={LEFT} y=110>{from}</text>");
@@ -90,9 +90,16 @@ fn band(svg: &mut String, line: &Line, y: &impl Fn(f64) -> f64) {
         RIGHT - LEFT,
         (bottom - top).max(1.0)
     );
-    for (value, at) in [(line.range.1, top), (line.range.0, bottom)] {
-        if let Some(value) = value {
-            let _ = write!(svg, "<text class=edge x={} y={:.0} text-anchor=end>{value}</text>", LEFT - 4.0, at + 4.0);
+}
+
+/// The ends of the ranges at the left, without those that would stand on another.
+fn edges(svg: &mut String, lines: &[Line], y: &impl Fn(f64) -> f64) {
+    let mut taken: Vec<f64> = Vec::new();
+    for value in lines.iter().flat_map(|line| [line.range.1, line.range.0]).flatten() {
+        let at = y(value) + 4.0;
+        if taken.iter().all(|other| (at - other).abs() >= 11.0) {
+            taken.push(at);
+            let _ = write!(svg, "<text class=edge x={} y={at:.0} text-anchor=end>{value}</text>", LEFT - 4.0);
         }
     }
 }
@@ -106,17 +113,8 @@ fn point(svg: &mut String, x: f64, y: f64, abnormal: bool) {
     };
 }
 
-/// The name of each line above its beginning.
-fn names(svg: &mut String, lines: &[Line], y: &impl Fn(f64) -> f64) {
-    for line in lines {
-        let Some(first) = line.points.first() else { continue };
-        let _ = write!(svg, "<text class=name x={} y={:.0}>", LEFT + 4.0, y(first.1) - 5.0);
-        escape(&line.name, svg);
-        svg.push_str("</text>");
-    }
-}
-
-/// The last value of each line at its end, kept apart from each other.
+/// The last value of each line at its end, kept apart from each other; with several lines the name
+/// stands under it.
 fn ends(svg: &mut String, lines: &[Line], y: &impl Fn(f64) -> f64) {
     let mut labels: Vec<(f64, &Line)> =
         lines.iter().filter_map(|line| Some((y(line.points.last()?.1) + 4.0, line))).collect();
@@ -125,6 +123,13 @@ fn ends(svg: &mut String, lines: &[Line], y: &impl Fn(f64) -> f64) {
     for (at, line) in labels {
         let at = at.max(above + 14.0);
         above = at;
+        if lines.len() > 1 {
+            above += 12.0;
+            // Its first word tells two parts of one measurement apart.
+            let _ = write!(svg, "<text class=name x={} y={above:.0}>", RIGHT + 6.0);
+            escape(line.name.split(' ').next().unwrap_or(""), svg);
+            svg.push_str("</text>");
+        }
         let value = line.points.last().map_or(0.0, |point| point.1);
         let class = if line.abnormal(value) { "last out" } else { "last" };
         let _ = write!(svg, "<text class=\"{class}\" x={} y={at:.0}>", RIGHT + 6.0);

@@ -118,7 +118,13 @@ impl View for County {
 
     fn canonical(&self) -> String {
         let sorted = |map: &HashMap<u64, u32>| map.iter().map(|(k, v)| (*k, *v)).collect::<BTreeMap<_, _>>();
-        format!("{} {:?} {} {:?}", self.census.canonical(), sorted(&self.people), self.nameless, self.figures())
+        format!(
+            "{} {:?} {} {:?}",
+            self.census.canonical(),
+            sorted(&self.people),
+            self.nameless,
+            self.figures()
+        )
     }
 }
 
@@ -172,8 +178,13 @@ impl County {
             .map(|(kind, count)| (resource_type_name(*kind).unwrap_or(""), *count))
             .collect();
         resources.sort_by_key(|(name, count)| (-count, *name));
-        let mut visits_by_provider: Vec<(String, i64)> =
-            self.providers.iter().cloned().zip(self.by_provider.iter().copied()).filter(|p| p.1 > 0).collect();
+        let mut visits_by_provider: Vec<(String, i64)> = self
+            .providers
+            .iter()
+            .cloned()
+            .zip(self.by_provider.iter().copied())
+            .filter(|p| p.1 > 0)
+            .collect();
         visits_by_provider.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Figures {
             position: 0,

@@ -70,7 +70,8 @@ pub fn age(language: Language, birth: &When, today: i64) -> Option<String> {
     }
     let (born_year, born_month, born_day) = civil_from_days(birth.day());
     let (year, month, day) = civil_from_days(today);
-    let months = (year - born_year) * 12 + i64::from(month) - i64::from(born_month) - i64::from(day < born_day);
+    let months =
+        (year - born_year) * 12 + i64::from(month) - i64::from(born_month) - i64::from(day < born_day);
     Some(match (months, months / 12, months % 12) {
         (0, ..) => language.count("age-days", days).into_owned(),
         (1..12, ..) => language.count("age-months", months).into_owned(),
@@ -83,7 +84,8 @@ pub fn age(language: Language, birth: &When, today: i64) -> Option<String> {
 
 /// Whether a text is written in Chinese characters.
 pub fn is_han(text: &str) -> bool {
-    text.chars().any(|c| matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'))
+    text.chars()
+        .any(|c| matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'))
 }
 
 /// The name of a CodeableConcept in the reader's script, where it has one.
@@ -124,7 +126,8 @@ pub fn quantity(json: &Json) -> Option<(String, String)> {
 
 /// A name of a person as it is written first, and in Latin letters where that is another one.
 pub fn person_name(patient: &Json) -> (String, String) {
-    let mut shown: Vec<String> = patient.items("name").iter().map(human_name).filter(|n| !n.is_empty()).collect();
+    let mut shown: Vec<String> =
+        patient.items("name").iter().map(human_name).filter(|n| !n.is_empty()).collect();
     if shown.is_empty() {
         return (String::new(), String::new());
     }

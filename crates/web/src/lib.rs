@@ -34,7 +34,13 @@ use crate::frame::Frame;
 /// The pages over an engine.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>) -> Pages {
     let started = engine.now();
-    let site = Arc::new(Site { engine, access, counter: county::Counter::default(), check: tour::Check::default(), started });
+    let site = Arc::new(Site {
+        engine,
+        access,
+        counter: county::Counter::default(),
+        check: tour::Check::default(),
+        started,
+    });
     Arc::new(move |asked| {
         let site = site.clone();
         Box::pin(async move { answer(&site, &asked).await })
@@ -58,10 +64,7 @@ impl Site {
     }
 
     /// Runs work of the engine off the threads that answer requests.
-    async fn work<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Site) -> T + Send + 'static,
-    ) -> T {
+    async fn work<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Site) -> T + Send + 'static) -> T {
         let site = self.clone();
         match tokio::task::spawn_blocking(move || work(&site)).await {
             Ok(done) => done,
@@ -102,9 +105,7 @@ async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> 
         ["person", id, "visits"] => person::visits(site, asked, frame, id).await,
         ["person", id, "trends"] => person::trends(site, asked, frame, id).await,
         ["resource", kind, id] => resource::page(site, asked, frame, kind, id, None).await,
-        ["resource", kind, id, version] => {
-            resource::page(site, asked, frame, kind, id, Some(version)).await
-        }
+        ["resource", kind, id, version] => resource::page(site, asked, frame, kind, id, Some(version)).await,
         ["ledger"] => ledger::page(site, asked, frame).await,
         ["tour"] => tour::page(site, asked, frame).await,
         ["help"] => {

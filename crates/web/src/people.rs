@@ -55,7 +55,9 @@ fn understand(asked: &str) -> Option<Understood> {
     let plain: String = asked
         .chars()
         .map(|c| match c {
-            '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '－' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
+            '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '－' => {
+                char::from_u32(c as u32 - 0xFEE0).unwrap_or(c)
+            }
             ',' | '，' | '、' | '　' => ' ',
             c => c,
         })
@@ -146,7 +148,9 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
             render(asked, 200, &people)
         }
         // What cannot be searched for is said beside what was typed.
-        Err(failure) if matches!(failure.reason, Reason::Invalid | Reason::TooLarge | Reason::NotSupported) => {
+        Err(failure)
+            if matches!(failure.reason, Reason::Invalid | Reason::TooLarge | Reason::NotSupported) =>
+        {
             people.problem = failure.findings.first().map(|finding| finding.message.clone());
             render(asked, 400, &people)
         }
@@ -166,7 +170,8 @@ fn united(matches: &[Resource], l: Language, today: i64) -> Vec<Found> {
         let Ok(patient) = Json::parse(&resource.text) else { continue };
         let person = Person::read(&patient);
         let place = patient.get("managingOrganization").and_then(|o| o.text("display")).unwrap_or("");
-        let same = found.iter_mut().find(|f| !person.citizen.is_empty() && f.person.citizen == person.citizen);
+        let same =
+            found.iter_mut().find(|f| !person.citizen.is_empty() && f.person.citizen == person.citizen);
         match same {
             Some(there) if !there.places.contains(place) => {
                 there.places.push_str(&l.say("comma"));

@@ -79,12 +79,8 @@ struct Trends {
 framed!(Summary, Visits, Trends);
 
 impl Summary {
-    /// Whether an entry of a visit stands in the summary: what was found and done, not the paper of it.
     fn brief(&self, fact: &Fact) -> bool {
-        !matches!(
-            fact.kind,
-            "Claim" | "ExplanationOfBenefit" | "ServiceRequest" | "DiagnosticReport" | "Coverage"
-        )
+        tells(fact)
     }
 
     fn shown_readings<'t>(&self, trend: &'t Trend) -> &'t [Reading] {
@@ -144,6 +140,12 @@ async fn record(site: &Arc<Site>, id: &str, l: Language) -> Outcome<(Record, Opt
     Ok((record, age))
 }
 
+/// Whether an entry stands in the summary: what was found and done, not the paper of it.
+fn tells(fact: &Fact) -> bool {
+    let paper = ["Claim", "ExplanationOfBenefit", "ServiceRequest", "DiagnosticReport", "Coverage"];
+    !paper.contains(&fact.kind)
+}
+
 fn first<T: Clone>(list: &[T], count: usize) -> Vec<T> {
     list[..list.len().min(count)].to_vec()
 }
@@ -165,7 +167,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, page: Frame, id: &str) -> Out
         age,
         full: false,
         visits: first(&r.visits, VISITS),
-        loose: first(&r.loose, ENTRIES),
+        loose: r.loose.iter().filter(|fact| tells(fact)).take(ENTRIES).cloned().collect(),
         problems: first(&r.problems, ENTRIES),
         medicines: first(&r.medicines, ENTRIES),
         trends: first(&r.trends, TRENDS),

@@ -262,7 +262,9 @@ pub fn address(address: &Json) -> String {
         return text.to_owned();
     }
     let mut parts: Vec<&str> = address.items("line").iter().filter_map(Json::as_str).collect();
-    parts.extend(["district", "city", "state", "postalCode", "country"].iter().filter_map(|p| address.text(p)));
+    parts.extend(
+        ["district", "city", "state", "postalCode", "country"].iter().filter_map(|p| address.text(p)),
+    );
     parts.join(", ")
 }
 
@@ -293,7 +295,8 @@ pub struct Record {
 
 /// Puts a record together; `records` holds what each provider keeps, the one asked for first.
 pub fn assemble(records: &[Vec<Resource>], language: Language) -> Record {
-    let mut builder = Builder { language, record: Record::default(), facts: Vec::new(), trends: BTreeMap::new() };
+    let mut builder =
+        Builder { language, record: Record::default(), facts: Vec::new(), trends: BTreeMap::new() };
     for resources in records {
         builder.source(resources);
     }
@@ -324,7 +327,8 @@ impl Builder {
             source.id = (*id).to_owned();
             source.name = person_name(patient).0;
             source.organization = display(patient.get("managingOrganization"));
-            let own = patient.items("identifier").iter().find(|i| i.text("system") != Some(crate::county::CITIZEN));
+            let own =
+                patient.items("identifier").iter().find(|i| i.text("system") != Some(crate::county::CITIZEN));
             source.number = own.and_then(|i| i.text("value")).unwrap_or("").to_owned();
         }
         let mut places = HashMap::new();
@@ -396,8 +400,12 @@ impl Builder {
                 }
             }
             "MedicationRequest" | "MedicationStatement" => {
-                fact.detail =
-                    json.items("dosageInstruction").first().and_then(|d| d.text("text")).unwrap_or("").to_owned();
+                fact.detail = json
+                    .items("dosageInstruction")
+                    .first()
+                    .and_then(|d| d.text("text"))
+                    .unwrap_or("")
+                    .to_owned();
                 if fact.status == "active" {
                     unite(&mut self.record.medicines, &fact);
                 }
@@ -410,7 +418,9 @@ impl Builder {
             }
             "Claim" | "ExplanationOfBenefit" => {
                 let total = json.get("total");
-                let amount = total.and_then(|t| t.get("value").or_else(|| t.as_array()?.first()?.get("amount")?.get("value")));
+                let amount = total.and_then(|t| {
+                    t.get("value").or_else(|| t.as_array()?.first()?.get("amount")?.get("value"))
+                });
                 fact.detail = amount.and_then(number).map(|n| format!("¥{n}")).unwrap_or_default();
             }
             _ => {}
@@ -430,7 +440,9 @@ impl Builder {
         for part in parts {
             let Some((value, its_unit)) = part.get("valueQuantity").and_then(quantity) else {
                 let coded = part.get("valueCodeableConcept").map(|v| concept(v, self.language));
-                fact.detail.push_str(&coded.or_else(|| part.text("valueString").map(str::to_owned)).unwrap_or_default());
+                fact.detail.push_str(
+                    &coded.or_else(|| part.text("valueString").map(str::to_owned)).unwrap_or_default(),
+                );
                 continue;
             };
             unit = its_unit;
@@ -442,8 +454,7 @@ impl Builder {
             return;
         }
         let Some(when) = fact.when.clone() else { return };
-        let reading =
-            Reading { when, values, organization: fact.organization.clone(), id: fact.id.clone() };
+        let reading = Reading { when, values, organization: fact.organization.clone(), id: fact.id.clone() };
         fact.detail = format!("{} {unit}", reading.shown()).trim_end().to_owned();
         let key = (if fact.code.is_empty() { fact.name.clone() } else { fact.code.clone() }, unit.clone());
         let trend = self.trends.entry(key).or_insert_with(|| Trend {

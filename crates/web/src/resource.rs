@@ -80,7 +80,12 @@ pub async fn page(
         Err(failure) => return Err(failure),
     };
     let resource = site.release(sealed).await?.into_inner();
-    let (actor, purpose) = site.work({ let seq = resource.seq; move |site| writer(site, seq) }).await?;
+    let (actor, purpose) = site
+        .work({
+            let seq = resource.seq;
+            move |site| writer(site, seq)
+        })
+        .await?;
     let shown = fill(page, kind, &resource, versions, actor, purpose)?;
     render(asked, 200, &shown)
 }
@@ -166,7 +171,8 @@ fn subject(kind: &str, id: &str, json: &Json, l: Language) -> Option<(String, St
     }
     let reference = ["subject", "patient", "beneficiary"].iter().find_map(|name| json.get(name))?;
     let id = reference.text("reference")?.strip_prefix("Patient/")?;
-    let name = reference.text("display").map_or_else(|| l.code("type", "Patient").into_owned(), str::to_owned);
+    let name =
+        reference.text("display").map_or_else(|| l.code("type", "Patient").into_owned(), str::to_owned);
     Some((id.to_owned(), name))
 }
 

@@ -146,7 +146,8 @@ impl Tree<'_> {
 
     fn reference(&mut self, reference: &str, display: Option<&str>) {
         let local = reference.split_once('/').filter(|(kind, id)| {
-            resource_type_id(kind).is_some() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+            resource_type_id(kind).is_some()
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
         });
         let Some((kind, id)) = local else { return self.text(display.unwrap_or(reference)) };
         let place = if kind == "Patient" { "person".to_owned() } else { format!("resource/{kind}") };
@@ -320,7 +321,20 @@ mod tests {
             "x":{"coding":[{"system":"http://a/<em>","code":"<q>","display":"<h1>"}]}}"#;
         for language in Language::ALL {
             let html = shown(evil, language).to_lowercase();
-            for bad in ["<script", "<img", "<i>", "<u>", "<s>", "<p>", "<em>", "<q>", "<h1>", "<b>", "narrative", "\" onerror"] {
+            for bad in [
+                "<script",
+                "<img",
+                "<i>",
+                "<u>",
+                "<s>",
+                "<p>",
+                "<em>",
+                "<q>",
+                "<h1>",
+                "<b>",
+                "narrative",
+                "\" onerror",
+            ] {
                 assert!(!html.contains(bad), "{bad} in {html}");
             }
         }

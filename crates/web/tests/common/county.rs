@@ -32,7 +32,9 @@ fn now() -> i64 {
 fn random() -> [u8; 16] {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    bytes[..8].copy_from_slice(
+        &NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes(),
+    );
     bytes
 }
 

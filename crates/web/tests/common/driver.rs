@@ -49,6 +49,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
+            "timeouts": {"script": 120_000},
         }}});
         let session = browser.send("POST", "/session", &wanted).ok()?;
         browser.session = session["sessionId"].as_str()?.to_owned();
@@ -58,7 +59,7 @@ impl Browser {
     fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let body = if method == "GET" { String::new() } else { body.to_string() };
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|e| e.to_string())?;
-        let wait = stream.set_read_timeout(Some(Duration::from_secs(60)));
+        let wait = stream.set_read_timeout(Some(Duration::from_secs(150)));
         wait.map_err(|e| e.to_string())?;
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\n\
