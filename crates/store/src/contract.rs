@@ -236,4 +236,39 @@ mod tests {
     }
 
     crate::contract!(Memory);
+
+    /// What a store holds after calls of the history of seed 5, as the checker after a crash sees it.
+    fn crashed(kept: usize, acknowledged: usize, half: bool) -> usize {
+        let store = MemoryStore::new([7; 32]);
+        let mut history = script::Script::new(5, store.secret());
+        for _ in 0..kept {
+            store.commit(&history.call().0).expect("commit");
+        }
+        if half {
+            let mut transactions = history.call().0;
+            transactions.truncate(1);
+            transactions[0].changes.truncate(1);
+            transactions[0].guards.clear();
+            store.commit(&transactions).expect("commit");
+        }
+        script::recovered(&store, 5, acknowledged)
+    }
+
+    #[test]
+    fn a_call_more_than_acknowledged_is_no_loss() {
+        assert_eq!(crashed(10, 10, false), 10);
+        assert_eq!(crashed(11, 10, false), 11);
+    }
+
+    #[test]
+    #[should_panic = "position"]
+    fn a_lost_call_is_noticed() {
+        crashed(9, 10, false);
+    }
+
+    #[test]
+    #[should_panic = "seed 5 after 10 acknowledged calls"]
+    fn half_a_call_is_noticed() {
+        crashed(10, 10, true);
+    }
 }

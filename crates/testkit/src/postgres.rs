@@ -177,6 +177,8 @@ impl Postgres {
                 return;
             }
             let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            let runs = self.server.as_ref().is_some_and(|server| alive(server.pid));
+            assert!(runs, "the server ended while it was starting: {}", log());
             assert!(begin.elapsed() < START, "the server does not start: {}", log());
             sleep(Duration::from_millis(20));
         }
