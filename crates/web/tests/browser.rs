@@ -61,7 +61,7 @@ async fn every_page_in_a_browser() {
     let Some(browser) = Browser::start() else {
         return tongmai_testkit::skipped("chromium and chromium-driver are not installed");
     };
-    let site = county::county(60).await;
+    let site = county::county(400).await;
     let base = serve(&site).await;
     let id = site.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
     let pages = [

@@ -292,7 +292,6 @@ async fn what_is_shown_was_logged_and_counts_were_not() {
     assert!(count() >= before + 2, "her record and the search for others of hers");
 }
 
-/// The overview counts the same whether it folded step by step or at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_are_those_of_the_county() {
     let site = county::county(60).await;
@@ -311,4 +310,35 @@ async fn figures_are_those_of_the_county() {
         }
     }
     assert_eq!(people, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_the_same_when_they_are_counted_again() {
+    let mut site = county::county(20).await;
+    let first = get(&site, "/live").await.text;
+    let id = site.patients("identifier", &story::token(story::DAUGHTER)).remove(0);
+    let request = |method: &str, url: &str, resource: &str| {
+        format!(
+            r#"{{"resourceType":"Bundle","type":"batch","entry":[{{{resource}"request":{{"method":"{method}","url":"{url}"}}}}]}}"#
+        )
+    };
+    let visit = |day: &str| {
+        format!(
+            r#""resource":{{"resourceType":"Encounter","id":"moved","status":"finished","class":{{"code":"AMB"}},
+            "subject":{{"reference":"Patient/{id}"}},"period":{{"start":"{day}"}}}},"#
+        )
+    };
+    // Seen after each step: a visit that moves to another day, and a person who goes.
+    for step in [
+        request("PUT", "Encounter/moved", &visit("2026-11-20")),
+        request("PUT", "Encounter/moved", &visit("2026-11-18")),
+        request("DELETE", &format!("Patient/{id}"), ""),
+    ] {
+        site.load(&step).await;
+        get(&site, "/live").await;
+    }
+    let stepwise = get(&site, "/live").await.text;
+    assert_ne!(stepwise, first);
+    site.pages = tongmai_web::pages(site.engine.clone(), site.access.clone());
+    assert_eq!(get(&site, "/live").await.text, stepwise);
 }
