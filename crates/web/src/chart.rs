@@ -159,6 +159,7 @@ pub fn columns(days: &[(i64, i64)], title: &str) -> String {
         );
         let (_, month, date) = tongmai_base::time::civil_from_days(day);
         if index == 0 || date == 1 || index + 1 == days.len() || index == days.len() / 2 {
+            let middle = middle.clamp(18.0, WIDTH - 18.0);
             let _ = write!(svg, "<text class=edge x={middle:.1} y=110>{month}-{date:02}</text>");
         }
     }
