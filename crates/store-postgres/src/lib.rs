@@ -19,19 +19,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Runtime;
 use tongmai_store::{
     Committed, RecordKey, Rejection, ResourceKey, Result, Seq, Snapshot, Store, StoreError, Transaction,
 };
 
 use commit::Ending;
 use given::Given;
-use pool::{Connection, Pool};
+use pool::{Background, Connection, Pool};
 pub use schema::FORMAT_VERSION;
 use snapshot::{PostgresSnapshot, integer};
 
-/// Threads that serve the connections.
-const THREADS: usize = 2;
 /// How long a commit whose connection broke asks the server whether it is durable.
 const DOUBT: Duration = Duration::from_secs(30);
 /// Superseded rows that are dropped at once, while appends wait.
@@ -39,7 +36,7 @@ const FORGET_ROWS: i64 = 10_000;
 
 /// One shard of the ledger in a PostgreSQL database.
 pub struct PostgresStore {
-    runtime: Runtime,
+    runtime: Background,
     pool: Arc<Pool>,
     shard: i32,
     secret: [u8; 32],
@@ -51,12 +48,7 @@ impl PostgresStore {
     pub fn open(url: &str, shard: u32) -> Result<PostgresStore> {
         let config = url.parse().map_err(|error| StoreError(format!("the address of the store: {error}")))?;
         let shard = i32::try_from(shard).map_err(|_| StoreError(format!("no shard has number {shard}")))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("postgres")
-            .enable_all()
-            .build()
-            .map_err(|error| StoreError(format!("starting threads: {error}")))?;
+        let runtime = Background::start()?;
         let pool = Arc::new(Pool::new(config));
         let mut connection = pool.take(&runtime)?;
         let secret = runtime.block_on(schema::prepare(&mut connection))?;

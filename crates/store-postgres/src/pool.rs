@@ -1,6 +1,7 @@
 //! Connections: opened as needed, kept, and each with its prepared statements.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 use tongmai_store::{Result, StoreError};
 
+/// Threads that serve the connections.
+const THREADS: usize = 2;
 /// Most connections of one store at once.
 const CONNECTIONS: usize = 32;
 /// How long a caller waits for a free connection, and for the server to accept one.
@@ -97,6 +100,35 @@ impl Connection {
             tokio::join!(self.client.batch_execute(first), self.client.query(&statement, parameters));
         first.map_err(failed)?;
         rows.map_err(failed)
+    }
+}
+
+/// A runtime that may also be dropped on a worker of another one, where a plain one would panic.
+pub(crate) struct Background(Option<Runtime>);
+
+impl Background {
+    pub(crate) fn start() -> Result<Background> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("postgres")
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError(format!("starting threads: {error}")))?;
+        Ok(Background(Some(runtime)))
+    }
+}
+
+impl Deref for Background {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        self.0.as_ref().expect("present until it is dropped")
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.take().expect("present until it is dropped").shutdown_background();
     }
 }
 

@@ -173,3 +173,13 @@ fn lost_connections_are_replaced() {
     assert_eq!(kept, acknowledged, "exactly what was acknowledged");
     assert!(kept.len() > 10, "too few commits to say anything: {}", kept.len());
 }
+
+/// The end of a server drops its store on a worker of the server's own runtime.
+#[test]
+fn a_store_may_be_dropped_on_a_worker() {
+    let Some(cluster) = Postgres::shared() else { return };
+    let store = PostgresStore::open(&cluster.create_database(), 0).expect("open");
+    store.commit(&[create(1)]).expect("commit");
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("runtime");
+    runtime.block_on(async { drop(store) });
+}
