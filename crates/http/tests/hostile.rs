@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 
 use support::{Server, exchange};
@@ -163,7 +164,9 @@ fn mutants_never_make_the_server_fail() {
         };
         let reply = match exchange(&mut connection, method, &path, &[], &body) {
             Ok(reply) => reply,
-            Err(_) => {
+            Err(error) => {
+                let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+                assert!(!late, "seed {seed:#x}, mutant {number}: {method} {path} was not answered");
                 // The server may close after what it could not read as HTTP; it must still be there.
                 connection = TcpStream::connect(server.address).expect("the server is still there");
                 continue;

@@ -274,8 +274,8 @@ fn exchange(
         "{method} {path} HTTP/1.1\r\nHost: {ADDRESS}\r\nContent-Type: application/fhir+json\r\nPrefer: return=minimal\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    connection.write_all(head.as_bytes())?;
-    connection.write_all(body)?;
+    // In one piece: two small ones would wait for each other's acknowledgement.
+    connection.write_all(&[head.as_bytes(), body].concat())?;
     let mut reader = BufReader::new(connection);
     let mut line = String::new();
     reader.read_line(&mut line)?;

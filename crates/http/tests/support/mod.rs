@@ -140,8 +140,10 @@ pub fn exchange(
         head += &format!("{name}: {value}\r\n");
     }
     head += "\r\n";
-    connection.write_all(head.as_bytes())?;
-    connection.write_all(body)?;
+    // A server that does not answer in time is a failure, and not a reason to wait.
+    connection.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+    // In one piece: two small ones would wait for each other's acknowledgement.
+    connection.write_all(&[head.as_bytes(), body].concat())?;
     let mut reader = BufReader::new(connection);
     let mut line = String::new();
     reader.read_line(&mut line)?;
