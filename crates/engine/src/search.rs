@@ -220,7 +220,7 @@ impl Engine {
     pub(crate) fn guard(&self, snapshot: &dyn Snapshot, query: &Query) -> Guard {
         let position = snapshot.position();
         if let [only] = query.types.as_slice() {
-            for predicate in &only.predicates {
+            for predicate in execute::conditions(only) {
                 if let Some((slot, value)) = predicate.single_row() {
                     return Guard::NoNewRow { slot, value, after: position };
                 }

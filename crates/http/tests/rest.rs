@@ -99,7 +99,7 @@ fn searches_find_what_they_should() {
     check("Patient?_has:Observation:patient:code=8462-4", &[&wang]);
     check("Patient?_has:Observation:patient:code=8462-4&family=zhuo", &[]);
     check("Patient?family:missing=true", &[]);
-    check("Patient?deceased:missing=true", &[&zhuo, &wang]);
+    check("Patient?death-date:missing=true", &[&zhuo, &wang]);
     check(&format!("Patient?_id={wang},{zhuo}&family=王"), &[&wang]);
     check(&format!("Patient/{zhuo}/Observation?code=8480-6"), &[&a, &b]);
     check(&format!("Patient/{zhuo}/*"), &[&a, &b, &zhuo]);

@@ -468,10 +468,19 @@ impl Condition<'_> {
         let parts = split(text, '|');
         let rows = match parts.as_slice() {
             [code] => self.equal(self.engine.keys.code(&unescape(code)), None),
-            [system, code] if !code.is_empty() => match self.system(&unescape(system))? {
-                Some(extra) => self.equal(self.engine.keys.code(&unescape(code)), Some(extra)),
-                None => Vec::new(),
-            },
+            [system, code] if !code.is_empty() => {
+                let (system, code) = (unescape(system), unescape(code));
+                let value = self.engine.keys.code(&code);
+                match self.system(&system)? {
+                    Some(extra) => self.equal(value, Some(extra)),
+                    // Nothing here has the system yet. It may come before the search is answered, and a
+                    // conditional create must not overlook it then: so the values decide.
+                    None => {
+                        let exact = Predicate::Values(self.parameter.id, ValueMatch::Token(system, code));
+                        return Ok(Predicate::All(vec![Predicate::Equal(self.equal(value, None)), exact]));
+                    }
+                }
+            }
             [system, _] => {
                 let Some(extra) = self.system(&unescape(system))? else {
                     return Ok(Predicate::Equal(Vec::new()));

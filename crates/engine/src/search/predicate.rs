@@ -87,6 +87,8 @@ pub enum ValueMatch {
     LongText(Vec<TextMatch>),
     /// `:text`: the display or text of a token begins with one of these.
     TokenText(Vec<String>),
+    /// A token of a system that no row has yet: system and code.
+    Token(String, String),
     /// `:of-type`: type system, type code, value.
     OfType(Vec<(String, String, String)>),
     /// A quantity's unit with this system.
@@ -269,6 +271,9 @@ impl ValueMatch {
             (ValueMatch::TokenText(any), SearchValue::Token(token)) => {
                 let folded = token.text.map(fold).unwrap_or_default();
                 any.iter().any(|wanted| folded.starts_with(wanted.as_str()))
+            }
+            (ValueMatch::Token(system, code), SearchValue::Token(token)) => {
+                token_fits(token, Some(system), Some(code))
             }
             (ValueMatch::OfType(any), SearchValue::Token(token)) => {
                 any.iter().any(|(system, code, value)| {
