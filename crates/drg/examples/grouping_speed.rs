@@ -1,4 +1,4 @@
-//! Measures the engine: `cargo run --release -p tongmai-drg --example speed -- PACK.json TABLES CASES.jsonl`
+//! Measures the engine: `cargo run --release -p tongmai-drg --example grouping_speed -- PACK.json TABLES CASES.jsonl`
 //! with unpacked files. One thread; the cases are repeated until there are a million.
 
 use std::path::Path;

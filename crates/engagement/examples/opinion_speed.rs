@@ -1,6 +1,6 @@
 //! Times the engines on the reference sets and on ten million synthetic votes.
 //!
-//! `cargo run --release -p tongmai-engagement --example speed -- DATA/engagement [large]`
+//! `cargo run --release -p tongmai-engagement --example opinion_speed -- DATA/engagement [large]`
 //! Each figure is the least of several runs on one thread.
 
 use std::path::Path;

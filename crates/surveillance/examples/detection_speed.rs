@@ -1,4 +1,4 @@
-//! Speed of the batches. `cargo run --release -p tongmai-surveillance --example speed`
+//! Speed of the batches. `cargo run --release -p tongmai-surveillance --example detection_speed`
 
 use std::time::Instant;
 use tongmai_surveillance::batch::{DAILY_HISTORY, Daily, PERCENTILE_VALUES, daily, farrington_flexible};
