@@ -33,6 +33,14 @@ pub const PAGE_LINK_SECONDS: i64 = 15 * 60;
 pub const FHIRPATH_BYTES: usize = 8 * 1024;
 /// Most matches that a search may sort when no index gives the order.
 pub const SORTED_MATCHES: usize = 100_000;
+/// Largest message or document that a door takes in, in bytes.
+pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// Most segments of one HL7 v2 message.
+pub const MESSAGE_SEGMENTS: usize = 20_000;
+/// Most messages of one HL7 v2 batch file.
+pub const BATCH_MESSAGES: usize = 10_000;
+/// Most findings that a door reports of one message; one more says that there are others.
+pub const MESSAGE_FINDINGS: usize = 1_000;
 
 /// The table: name, value and unit, in the order in which it is shown.
 pub const TABLE: &[(&str, u64, &str)] = &[
@@ -50,4 +58,8 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("page-link-life", PAGE_LINK_SECONDS as u64, "seconds"),
     ("fhirpath", FHIRPATH_BYTES as u64, "bytes"),
     ("sorted-matches", SORTED_MATCHES as u64, "resources"),
+    ("message", MESSAGE_BYTES as u64, "bytes"),
+    ("message-segments", MESSAGE_SEGMENTS as u64, "segments"),
+    ("batch-messages", BATCH_MESSAGES as u64, "messages"),
+    ("message-findings", MESSAGE_FINDINGS as u64, "findings"),
 ];

@@ -1,1 +1,13 @@
 //! One door per format: bytes in, FHIR resources and findings out.
+//!
+//! A door is a pure function from bytes to an [`Understood`]. It knows its wire
+//! format and no store; what it returns goes through the engine as one
+//! transaction ([`Understood::transaction`]), and every resource in it passes
+//! structural validation ([`Understood::settle`]). Bad input is normal: nothing
+//! panics, and what could not be understood stands in a finding.
+
+pub mod build;
+pub mod charset;
+mod understood;
+
+pub use understood::{Entry, Request, Source, Understood, stable_id};
