@@ -25,9 +25,7 @@ impl Engine {
     /// Not found, or gone when it was deleted.
     pub fn read(&self, type_id: ResourceTypeId, id: &str) -> Outcome<Sealed<Resource>> {
         let key = self.keys.resource(type_id, id);
-        let mut snapshot = self.store.snapshot()?;
-        let event = snapshot.current_event(key)?.ok_or_else(|| unknown(type_id, id))?;
-        drop(snapshot);
+        let event = self.store.newest_event(key)?.ok_or_else(|| unknown(type_id, id))?;
         let mut resource = self.resource(&event)?;
         if resource.deleted {
             let name = resource_type_name(type_id).unwrap_or("");

@@ -32,7 +32,8 @@ pub struct Place {
 struct Slots {
     /// By type: the slot of each parameter that has rows.
     own: Vec<HashMap<ParameterId, u16>>,
-    by_code: HashMap<(ResourceTypeId, &'static str), u16>,
+    /// By type: where to look for each parameter.
+    places: Vec<HashMap<ParameterId, Place>>,
 }
 
 fn slots() -> &'static Slots {
@@ -40,21 +41,30 @@ fn slots() -> &'static Slots {
     SLOTS.get_or_init(|| {
         let types = definition::resource_types().len() as ResourceTypeId;
         let mut own = vec![HashMap::new(); usize::from(types)];
+        let mut places = vec![HashMap::new(); usize::from(types)];
         let mut by_code = HashMap::new();
         let mut next = FIRST_SLOT;
         for type_id in 0..types {
             let mut parameters: Vec<&SearchParameter> = search::parameters(type_id).collect();
             parameters.sort_by_key(|parameter| parameter.code);
-            for parameter in parameters {
+            for parameter in &parameters {
                 by_code.insert((type_id, parameter.code), next);
-                if has_rows(type_id, parameter) {
-                    own[usize::from(type_id)].insert(parameter.id, next);
-                }
                 next += 1;
+            }
+            for parameter in parameters {
+                let narrowed = narrowed(type_id, parameter);
+                let slot = |code: &str| by_code.get(&(type_id, code)).copied();
+                if let Some(slot) = slot(parameter.code)
+                    && has_rows(parameter)
+                    && narrowed.is_none()
+                {
+                    own[usize::from(type_id)].insert(parameter.id, slot);
+                }
+                places[usize::from(type_id)].insert(parameter.id, look_up(parameter, narrowed, &slot));
             }
         }
         assert!(next < IDENTIFIERS, "more parameters than slots");
-        Slots { own, by_code }
+        Slots { own, places }
     })
 }
 
@@ -64,26 +74,33 @@ pub fn own_slot(type_id: ResourceTypeId, parameter: ParameterId) -> Option<u16> 
 }
 
 /// Where to look for a parameter.
-pub fn place(type_id: ResourceTypeId, parameter: &SearchParameter) -> Place {
-    let slot = |code: &str| slots().by_code.get(&(type_id, code)).copied();
+pub fn place(type_id: ResourceTypeId, parameter: &SearchParameter) -> &'static Place {
+    static NOWHERE: Place = Place { slots: Vec::new(), only_target: None };
+    slots().places.get(usize::from(type_id)).and_then(|of| of.get(&parameter.id)).unwrap_or(&NOWHERE)
+}
+
+fn look_up(
+    parameter: &SearchParameter,
+    narrowed: Option<(&'static str, ResourceTypeId)>,
+    slot: &dyn Fn(&str) -> Option<u16>,
+) -> Place {
     if let Some(parts) = joined(parameter.code) {
         let slots: Vec<u16> = parts.iter().filter_map(|code| slot(code)).collect();
         if slots.len() == parts.len() {
             return Place { slots, only_target: None };
         }
     }
-    if let Some((code, target)) = narrowed(type_id, parameter) {
+    if let Some((code, target)) = narrowed {
         return Place { slots: slot(code).into_iter().collect(), only_target: Some(target) };
     }
     Place { slots: slot(parameter.code).into_iter().collect(), only_target: None }
 }
 
-fn has_rows(type_id: ResourceTypeId, parameter: &SearchParameter) -> bool {
+fn has_rows(parameter: &SearchParameter) -> bool {
     parameter.is_indexed()
         && parameter.kind != Kind::Composite
         && !matches!(parameter.code, "_id" | "_lastUpdated")
         && joined(parameter.code).is_none()
-        && narrowed(type_id, parameter).is_none()
 }
 
 /// Parameters of Observation that are the union of two others.
@@ -168,11 +185,9 @@ mod tests {
         let type_id = definition::resource_type_id(type_name).expect("a type");
         let place = place(type_id, search::parameter(type_id, code).expect("a parameter"));
         let name = |slot: &u16| {
-            slots()
-                .by_code
-                .iter()
-                .find(|((t, _), s)| *t == type_id && *s == slot)
-                .map_or("?", |((_, code), _)| code)
+            search::parameters(type_id)
+                .find(|parameter| own_slot(type_id, parameter.id) == Some(*slot))
+                .map_or("?", |parameter| parameter.code)
         };
         let mut shown = place.slots.iter().map(name).collect::<Vec<_>>().join("+");
         if let Some(target) = place.only_target {
@@ -197,7 +212,8 @@ mod tests {
     fn slots_are_stable() {
         // These numbers are in stores: a change here loses data.
         let slot = |type_name: &str, code: &str| {
-            slots().by_code[&(definition::resource_type_id(type_name).expect("a type"), code)]
+            let type_id = definition::resource_type_id(type_name).expect("a type");
+            place(type_id, search::parameter(type_id, code).expect("a parameter")).slots[0]
         };
         let some =
             [("Account", "_content"), ("Account", "_id"), ("Observation", "code"), ("Patient", "identifier")];

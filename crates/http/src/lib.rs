@@ -34,6 +34,8 @@ pub use request::{Asked, read_body};
 
 /// How long a client may take to send its headers, or its body.
 const SLOWEST: Duration = Duration::from_secs(30);
+/// Bundles longer than this take turns.
+const LARGE_BUNDLE: usize = 256 << 10;
 /// How long requests under way may take to end after a stop was asked for.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -54,6 +56,8 @@ pub struct Service {
     pub exports: export::Exports,
     /// Requests that may still be taken in.
     room: Semaphore,
+    /// Large Bundles that may still be worked on: each takes many times its size in memory.
+    large: Semaphore,
     /// The engine's store waits for a network, so its work must leave the reactor's threads.
     remote_store: bool,
 }
@@ -74,6 +78,7 @@ impl Service {
             pages,
             exports: export::Exports::new(folder),
             room: Semaphore::new(limits::CONCURRENT_REQUESTS),
+            large: Semaphore::new(cores() + 1),
             remote_store,
         }
     }
@@ -93,6 +98,10 @@ impl Service {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Serves until `stop` resolves; then ends what is under way.

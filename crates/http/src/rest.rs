@@ -520,6 +520,7 @@ async fn written(service: &Service, asked: &Asked, sealed: Sealed<Written>) -> O
 
 async fn process(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
     let (body, who) = (asked.body.clone(), requester(asked));
+    let turn = if body.len() > crate::LARGE_BUNDLE { service.large.acquire().await.ok() } else { None };
     let sealed = {
         // A large Bundle takes its time; the reactor's threads must not wait for it.
         let service = service.clone();
@@ -530,6 +531,7 @@ async fn process(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     };
+    drop(turn);
     let (is_transaction, results) = release(service, sealed).await?.into_inner();
     let kind = if is_transaction { "transaction-response" } else { "batch-response" };
     let shown = shown(asked);

@@ -15,9 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tongmai_store::{
-    Committed, RecordKey, Rejection, ResourceKey, Result, Seq, Snapshot, Store, StoreError, Transaction,
+    Committed, Event, RecordKey, Rejection, ResourceKey, Result, Seq, Snapshot, Store, StoreError,
+    Transaction,
 };
 
 use checkpoint::Checkpointer;
@@ -133,6 +135,10 @@ pub(crate) fn connect(path: &Path, vfs: Option<&str>, reader: bool) -> Result<Co
         settings += &format!("PRAGMA cache_size = -{WRITER_CACHE_KIB};");
     }
     connection.execute_batch(&settings).map_err(error("opening the store"))?;
+    // A plan must not hang on a bound value: SQLite would compile such a statement anew for every execution.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(error("opening the store"))?;
     connection.set_prepared_statement_cache_capacity(96);
     Ok(connection)
 }
@@ -161,6 +167,14 @@ impl Symbols {
 impl Store for SqliteStore {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>> {
         Ok(Box::new(snapshot::SqliteSnapshot::begin(self)?))
+    }
+
+    fn newest_event(&self, key: ResourceKey) -> Result<Option<Event>> {
+        let reader = self.reader()?;
+        // One statement sees one state: no transaction around it is needed.
+        let event = snapshot::newest_event(&reader, key)?;
+        lock(&self.readers).push(reader);
+        Ok(event)
     }
 
     fn commit(&self, transactions: &[Transaction]) -> Result<Vec<std::result::Result<Committed, Rejection>>> {

@@ -347,6 +347,12 @@ pub(crate) fn decode_parents(lineage: Option<&[u8]>, previous: Seq) -> Vec<Seq> 
     parents
 }
 
+pub(crate) fn newest_event(connection: &Connection, key: ResourceKey) -> Result<Option<Event>> {
+    let sql = const_format(EVENT, " JOIN resource r ON r.seq = e.seq WHERE r.key = ?1");
+    let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+    statement.query_row([key.0], read_event).optional().map_err(failed)
+}
+
 pub(crate) fn read_current(connection: &Connection, key: ResourceKey) -> Result<Option<Current>> {
     connection
         .prepare_cached("SELECT seq, version, record_key, state FROM resource WHERE key = ?1")
@@ -384,8 +390,7 @@ impl Snapshot for SqliteSnapshot<'_> {
     }
 
     fn current_event(&mut self, key: ResourceKey) -> Result<Option<Event>> {
-        let sql = const_format(EVENT, " JOIN resource r ON r.seq = e.seq WHERE r.key = ?1");
-        self.statement(&sql)?.query_row([key.0], read_event).optional().map_err(failed)
+        newest_event(self.connection(), key)
     }
 
     fn events(&mut self, seqs: &[Seq]) -> Result<Vec<Event>> {

@@ -477,6 +477,12 @@ pub trait Store: Send + Sync {
     /// A consistent view of what is committed now.
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>>;
 
+    /// The newest committed event of a resource, with its body: what a read by id needs, for which
+    /// an engine may know a shorter way than a snapshot.
+    fn newest_event(&self, key: ResourceKey) -> Result<Option<Event>> {
+        self.snapshot()?.current_event(key)
+    }
+
     /// Applies transactions in order, each whole or not at all, and makes all that were applied
     /// durable before it returns. Called by one writer at a time.
     ///

@@ -6,7 +6,9 @@ use roaring::RoaringTreemap;
 use tongmai_fhir::compartment::{self, Compartment};
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_fhir::search as fhir_search;
-use tongmai_store::{NumberCursor, NumberHit, NumberRange, Order, RecordKey, ResourceKey, Seq, TYPE_SLOT};
+use tongmai_store::{
+    NumberCursor, NumberHit, NumberRange, Order, REGION_RECORD, RecordKey, ResourceKey, Seq, TYPE_SLOT,
+};
 
 use super::Resume;
 use super::execute::{BATCH, Run, Selection};
@@ -21,21 +23,25 @@ use crate::slots;
 const LOOKS: [usize; 2] = [256, 4096];
 /// Rows of a text range, or of alternatives, that are gathered and ordered before the first is given.
 const GATHERED: usize = 2_000_000;
+/// Sources taken at once when what they refer to is wanted.
+const REFERRED_STEP: usize = 256;
 
 /// A candidate, and where the scan that gave it goes on behind it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lead {
     pub seq: Seq,
     pub resume: Option<Resume>,
+    /// The record that the candidate belongs to, where the scan told it.
+    pub record: Option<RecordKey>,
 }
 
 impl Lead {
     pub(super) fn of(seq: Seq) -> Lead {
-        Lead { seq, resume: None }
+        Lead { seq, resume: None, record: None }
     }
 
     fn before(seq: Seq) -> Lead {
-        Lead { seq, resume: Some(Resume::Before(seq)) }
+        Lead { seq, resume: Some(Resume::Before(seq)), record: None }
     }
 }
 
@@ -59,7 +65,10 @@ pub(super) enum Driver<'q> {
         sources: Box<Selection<'q>>,
         slots: Vec<u16>,
         of: ResourceTypeId,
+        /// Whether a source in a patient's record can refer to no other patient than that one.
+        by_record: bool,
         seen: HashSet<ResourceKey>,
+        seen_records: HashSet<RecordKey>,
         ready: VecDeque<Seq>,
     },
 }
@@ -67,7 +76,7 @@ pub(super) enum Driver<'q> {
 /// One equal value of a merge.
 pub(super) struct Stream {
     equal: Equal,
-    buffer: VecDeque<Seq>,
+    buffer: VecDeque<(Seq, RecordKey)>,
     done: bool,
 }
 
@@ -161,7 +170,9 @@ pub(super) fn choose<'q>(
             sources: Box::new(Selection::inner(run, *source, inner.iter().collect())?),
             slots: slots.clone(),
             of: type_id,
+            by_record: Some(type_id) == patient_type() && in_patient_compartment(*source, slots),
             seen: HashSet::new(),
+            seen_records: HashSet::new(),
             ready: VecDeque::new(),
         },
         other => match run.gather(other, GATHERED)? {
@@ -239,14 +250,20 @@ pub(super) fn confined_to(
 ) -> Outcome<Option<RecordKey>> {
     for predicate in all {
         let Some((slot, value)) = predicate.single_row() else { continue };
-        let of_compartment = compartment::parameters(Compartment::Patient, type_id)
-            .any(|parameter| slots::place(type_id, parameter).slots.contains(&slot));
-        if of_compartment && patient_type().is_some() {
+        if in_patient_compartment(type_id, &[slot]) && patient_type().is_some() {
             // A key of something that is no patient has no record.
             return Ok(run.snapshot.record_key(ResourceKey(value))?);
         }
     }
     Ok(None)
+}
+
+/// Whether all of the slots are of references by which a resource of the type belongs to a patient.
+fn in_patient_compartment(type_id: ResourceTypeId, all: &[u16]) -> bool {
+    all.iter().all(|slot| {
+        compartment::parameters(Compartment::Patient, type_id)
+            .any(|parameter| slots::place(type_id, parameter).slots.contains(slot))
+    })
 }
 
 /// The positions of a record's resources of a type with one of the codes.
@@ -428,17 +445,35 @@ impl Driver<'_> {
                     ),
                     None => (key, slot + 1, None),
                 });
-                let leads: Vec<Lead> =
-                    hits.iter().filter(|hit| seen.insert(hit.seq)).map(|hit| Lead::of(hit.seq)).collect();
+                let leads: Vec<Lead> = hits
+                    .iter()
+                    .filter(|hit| seen.insert(hit.seq))
+                    .map(|hit| Lead { record: Some(hit.record_key), ..Lead::of(hit.seq) })
+                    .collect();
                 if !leads.is_empty() {
                     return Ok(leads);
                 }
             },
-            Driver::Referred { sources, slots, of, seen, ready } => {
+            Driver::Referred { sources, slots, of, by_record, seen, seen_records, ready } => {
                 while ready.is_empty() {
                     // Many sources may refer to one target, so they are taken in larger steps.
-                    let Some(source) = sources.next(run, BATCH)? else { return Ok(Vec::new()) };
-                    for key in referred(run, source.seq, slots)? {
+                    let Some(source) = sources.next(run, REFERRED_STEP)? else { return Ok(Vec::new()) };
+                    let record = source.record.filter(|record| *by_record && *record != REGION_RECORD);
+                    if record.is_some_and(|record| seen_records.contains(&record)) {
+                        continue;
+                    }
+                    let of_record = match record {
+                        Some(record) => referred_patient(run, source.seq, record, slots)?,
+                        None => None,
+                    };
+                    let keys = match of_record {
+                        Some(key) => {
+                            seen_records.extend(record);
+                            vec![key]
+                        }
+                        None => referred(run, source.seq, slots)?,
+                    };
+                    for key in keys {
                         if !seen.insert(key) {
                             continue;
                         }
@@ -465,7 +500,22 @@ impl Driver<'_> {
 
 fn row_lead(stage: usize, hit: &NumberHit) -> Lead {
     let resume = Resume::Row { stage: stage as u32, value: hit.value, seq: hit.seq, extra: hit.extra };
-    Lead { seq: hit.seq, resume: Some(resume) }
+    Lead { seq: hit.seq, resume: Some(resume), record: Some(hit.record_key) }
+}
+
+/// The patient of a record, if the version refers to that patient through one of the slots.
+fn referred_patient(
+    run: &mut Run<'_>,
+    seq: Seq,
+    record: RecordKey,
+    slots: &[u16],
+) -> Outcome<Option<ResourceKey>> {
+    let Some(patient) = run.snapshot.patient_of(record)? else { return Ok(None) };
+    let mut refers = Vec::new();
+    for &slot in slots {
+        run.snapshot.probe(slot, patient.0, None, run.as_of, &[seq], &mut refers)?;
+    }
+    Ok(refers.contains(&true).then_some(patient))
 }
 
 /// The keys that a version refers to through the slots.
@@ -484,21 +534,19 @@ fn referred(run: &mut Run<'_>, seq: Seq, slots: &[u16]) -> Outcome<Vec<ResourceK
 fn merge(run: &mut Run<'_>, streams: &mut [Stream], before: &mut Seq, want: usize) -> Outcome<Vec<Lead>> {
     let mut leads = Vec::with_capacity(want);
     while leads.len() < want {
-        let mut newest: Option<Seq> = None;
+        let mut newest: Option<(Seq, RecordKey)> = None;
         for stream in streams.iter_mut() {
             fill(run, stream, *before, want)?;
-            if let Some(&seq) = stream.buffer.front() {
-                newest = newest.max(Some(seq));
-            }
+            newest = newest.max(stream.buffer.front().copied());
         }
-        let Some(seq) = newest else { break };
+        let Some((seq, record)) = newest else { break };
         for stream in streams.iter_mut() {
-            while stream.buffer.front() == Some(&seq) {
+            while stream.buffer.front().is_some_and(|front| front.0 == seq) {
                 stream.buffer.pop_front();
             }
         }
         *before = seq;
-        leads.push(Lead::before(seq));
+        leads.push(Lead { record: Some(record), ..Lead::before(seq) });
     }
     Ok(leads)
 }
@@ -517,7 +565,9 @@ fn fill(run: &mut Run<'_>, stream: &mut Stream, before: Seq, want: usize) -> Out
         }
         let wanted = stream.equal.extra;
         stream.buffer.extend(
-            hits.iter().filter(|hit| wanted.is_none_or(|extra| extra == hit.extra)).map(|hit| hit.seq),
+            hits.iter()
+                .filter(|hit| wanted.is_none_or(|extra| extra == hit.extra))
+                .map(|hit| (hit.seq, hit.record_key)),
         );
     }
     Ok(())

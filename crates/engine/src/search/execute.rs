@@ -543,7 +543,7 @@ pub(super) fn page(
     for event in run.snapshot.events(&seqs)? {
         page.matches.push(engine.resource(&event)?);
     }
-    include::add(&mut run, query, &seqs, &mut page)?;
+    include::add(&mut run, query, &mut page)?;
     Ok(page)
 }
 

@@ -1,5 +1,6 @@
 //! `_include` and `_revinclude`: what matches refer to, and what refers to them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use memchr::memmem;
@@ -10,92 +11,88 @@ use tongmai_store::{NumberCursor, NumberRange, Order, ResourceKey, Seq};
 
 use super::execute::{BATCH, Run};
 use super::{Include, Page, Query};
+use crate::Resource;
 use crate::failure::Outcome;
 use crate::slots;
 
-/// A resource whose references are followed.
-struct Node {
-    seq: Seq,
-    type_id: ResourceTypeId,
-    key: ResourceKey,
-    text: Vec<u8>,
-}
-
 /// Adds what the includes of a query ask for to a page.
-pub(super) fn add(run: &mut Run<'_>, query: &Query, matches: &[Seq], page: &mut Page) -> Outcome<()> {
+pub(super) fn add(run: &mut Run<'_>, query: &Query, page: &mut Page) -> Outcome<()> {
     if query.include.is_empty() && query.revinclude.is_empty() {
         return Ok(());
     }
-    let keys = run.snapshot.keys(matches)?;
-    let mut seen: HashSet<ResourceKey> = keys.iter().copied().collect();
-    let mut round: Vec<Node> = page
-        .matches
-        .iter()
-        .zip(&keys)
-        .map(|(resource, &key)| Node {
-            seq: resource.seq,
-            type_id: resource.type_id,
-            key,
-            text: resource.text.clone(),
-        })
-        .collect();
+    let key_of =
+        |run: &Run<'_>, resource: &Resource| run.engine.keys.resource(resource.type_id, &resource.id);
+    let mut seen: HashSet<ResourceKey> = page.matches.iter().map(|resource| key_of(run, resource)).collect();
+    // Which of the included resources the round before found.
+    let mut fresh = 0..0;
     for number in 0..limits::INCLUDE_ROUNDS {
-        let mut found: Vec<ResourceKey> = Vec::new();
+        let round = if number == 0 { &page.matches[..] } else { &page.included[fresh.clone()] };
+        let mut found = Found::default();
         for include in query.include.iter().filter(|include| number == 0 || include.iterate) {
-            for node in &round {
-                forward(run, include, node, &mut found)?;
+            for resource in round {
+                forward(run, include, resource, &mut found)?;
             }
         }
         for include in query.revinclude.iter().filter(|include| number == 0 || include.iterate) {
-            for node in &round {
-                backward(run, include, node, &mut found)?;
+            for resource in round {
+                let key = key_of(run, resource);
+                backward(run, include, resource.type_id, key, &mut found)?;
             }
         }
-        found.retain(|key| seen.insert(*key));
-        if found.is_empty() {
-            break;
+        let mut seqs = Vec::with_capacity(found.keys.len() + found.seqs.len());
+        for key in found.keys.into_iter().filter(|key| !seen.contains(key)) {
+            seqs.extend(run.version_of(key)?);
         }
-        let room = limits::INCLUDED_RESOURCES - page.included.len();
-        if found.len() > room {
-            found.truncate(room);
-            page.includes_cut = true;
+        seqs.extend(found.seqs);
+        fresh = page.included.len()..page.included.len();
+        for event in run.snapshot.events(&seqs)? {
+            if !seen.insert(event.key) {
+                continue;
+            }
+            if page.included.len() == limits::INCLUDED_RESOURCES {
+                page.includes_cut = true;
+                return Ok(());
+            }
+            page.included.push(run.engine.resource(&event)?);
         }
-        round = Vec::with_capacity(found.len());
-        for key in found {
-            let Some(seq) = run.version_of(key)? else { continue };
-            let Some(event) = run.snapshot.events(&[seq])?.pop() else { continue };
-            let resource = run.engine.resource(&event)?;
-            round.push(Node { seq, type_id: event.type_id, key, text: resource.text.clone() });
-            page.included.push(resource);
-        }
-        if page.includes_cut {
+        fresh.end = page.included.len();
+        if fresh.is_empty() {
             break;
         }
     }
     Ok(())
 }
 
+/// What one round of includes comes upon.
+#[derive(Default)]
+struct Found {
+    /// Resources that are referred to.
+    keys: Vec<ResourceKey>,
+    /// Versions that refer, as the index of the state shown has them.
+    seqs: Vec<Seq>,
+}
+
 /// The slots of a reference parameter of a type, or of all of them.
-fn slots_of(type_id: ResourceTypeId, code: Option<&str>) -> (Vec<u16>, Option<ResourceTypeId>) {
+fn slots_of(type_id: ResourceTypeId, code: Option<&str>) -> (Cow<'static, [u16]>, Option<ResourceTypeId>) {
     match code.and_then(|code| fhir_search::parameter(type_id, code)) {
         Some(parameter) => {
             let place = slots::place(type_id, parameter);
-            (place.slots, place.only_target)
+            (Cow::Borrowed(&place.slots), place.only_target)
         }
-        None if code.is_some() => (Vec::new(), None),
+        None if code.is_some() => (Cow::Borrowed(&[]), None),
         None => {
             let all = fhir_search::parameters(type_id)
                 .filter(|parameter| parameter.kind == Kind::Reference)
                 .filter_map(|parameter| slots::own_slot(type_id, parameter.id))
                 .collect();
-            (all, None)
+            (Cow::Owned(all), None)
         }
     }
 }
 
 /// What a resource refers to. References are looked for in the text, and the index tells of which
 /// parameter each is: that spares reading the whole document.
-fn forward(run: &mut Run<'_>, include: &Include, node: &Node, found: &mut Vec<ResourceKey>) -> Outcome<()> {
+fn forward(run: &mut Run<'_>, include: &Include, node: &Resource, found: &mut Found) -> Outcome<()> {
     if include.source.is_some_and(|source| source != node.type_id) {
         return Ok(());
     }
@@ -115,14 +112,14 @@ fn forward(run: &mut Run<'_>, include: &Include, node: &Node, found: &mut Vec<Re
             continue;
         }
         let key = run.engine.keys.resource(type_id, id);
-        if found.contains(&key) {
+        if found.keys.contains(&key) {
             continue;
         }
-        for &slot in &slots {
+        for &slot in &*slots {
             let mut is_there = Vec::new();
             run.snapshot.probe(slot, key.0, None, run.as_of, &[node.seq], &mut is_there)?;
             if is_there == [true] {
-                found.push(key);
+                found.keys.push(key);
                 break;
             }
         }
@@ -131,23 +128,28 @@ fn forward(run: &mut Run<'_>, include: &Include, node: &Node, found: &mut Vec<Re
 }
 
 /// What refers to a resource.
-fn backward(run: &mut Run<'_>, include: &Include, node: &Node, found: &mut Vec<ResourceKey>) -> Outcome<()> {
+fn backward(
+    run: &mut Run<'_>,
+    include: &Include,
+    type_id: ResourceTypeId,
+    key: ResourceKey,
+    found: &mut Found,
+) -> Outcome<()> {
     let Some(source) = include.source else { return Ok(()) };
     let (slots, only) = slots_of(source, include.code.as_deref());
-    if include.target.or(only).is_some_and(|target| target != node.type_id) {
+    if include.target.or(only).is_some_and(|target| target != type_id) {
         return Ok(());
     }
-    for slot in slots {
-        let range = NumberRange { slot, low: node.key.0, high: node.key.0 };
+    for &slot in &*slots {
+        let range = NumberRange { slot, low: key.0, high: key.0 };
         let mut after = None;
         loop {
             let mut hits = Vec::new();
             run.snapshot.scan(&range, Order::Descending, after, run.as_of, BATCH, &mut hits)?;
             let Some(last) = hits.last() else { break };
             after = Some(NumberCursor { value: last.value, seq: last.seq, extra: last.extra });
-            let seqs: Vec<Seq> = hits.iter().map(|hit| hit.seq).collect();
-            found.extend(run.snapshot.keys(&seqs)?);
-            if hits.len() < BATCH || found.len() > limits::INCLUDED_RESOURCES {
+            found.seqs.extend(hits.iter().map(|hit| hit.seq));
+            if hits.len() < BATCH || found.seqs.len() > limits::INCLUDED_RESOURCES {
                 break;
             }
         }

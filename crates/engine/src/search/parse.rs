@@ -132,7 +132,7 @@ impl Engine {
         query.types.retain_mut(|of| {
             let mut rows = Vec::new();
             for parameter in compartment::parameters(compartment, of.type_id) {
-                for slot in slots::place(of.type_id, parameter).slots {
+                for &slot in &slots::place(of.type_id, parameter).slots {
                     rows.push(Equal { slot, value, extra: None });
                 }
             }
@@ -337,7 +337,7 @@ impl Engine {
         if parameter.kind == Kind::Composite || parameter.kind == Kind::Special {
             return Err(unsupported(name, "':missing' is not supported for this parameter"));
         }
-        let slots = slots::place(type_id, parameter).slots;
+        let slots = slots::place(type_id, parameter).slots.clone();
         let text_slots = if parameter.kind == Kind::String { slots.clone() } else { Vec::new() };
         let slots = if parameter.kind == Kind::Reference {
             slots.iter().flat_map(|slot| [*slot, slot | IDENTIFIERS]).collect()
@@ -374,7 +374,11 @@ impl Engine {
             })?;
         let _ = type_id;
         let inner = self.predicate(source, inner, value, depth + 1)?;
-        Ok(Predicate::Has { source, slots: slots::place(source, parameter).slots, inner: vec![inner] })
+        Ok(Predicate::Has {
+            source,
+            slots: slots::place(source, parameter).slots.clone(),
+            inner: vec![inner],
+        })
     }
 
     fn chain(
@@ -437,8 +441,8 @@ struct Condition<'c> {
 }
 
 impl Condition<'_> {
-    fn slots(&self) -> Vec<u16> {
-        slots::place(self.type_id, self.parameter).slots
+    fn slots(&self) -> &'static [u16] {
+        &slots::place(self.type_id, self.parameter).slots
     }
 
     fn slot(&self) -> Outcome<u16> {
@@ -453,7 +457,7 @@ impl Condition<'_> {
 
     /// All rows of `slots` with this value.
     fn equal(&self, value: i64, extra: Option<i64>) -> Vec<Equal> {
-        self.slots().into_iter().map(|slot| Equal { slot, value, extra }).collect()
+        self.slots().iter().map(|&slot| Equal { slot, value, extra }).collect()
     }
 
     /// The extra that a system has in the rows; `None` when nothing here has that system.
@@ -492,7 +496,7 @@ impl Condition<'_> {
                     extra: Some(extra),
                     outside: false,
                 };
-                return Ok(Predicate::Numbers(self.slots().into_iter().map(of_system).collect()));
+                return Ok(Predicate::Numbers(self.slots().iter().copied().map(of_system).collect()));
             }
             _ => return Err(invalid(self.name, "write code, system|code, |code or system|")),
         };
@@ -710,13 +714,7 @@ impl Condition<'_> {
             };
             let (low, high, outside) = number_range(number.prefix, number.value, number.low, number.high);
             let (low, high) = (ordered(low), ordered(high));
-            any.extend(self.slots().into_iter().map(|slot| NumberBetween {
-                slot,
-                low,
-                high,
-                extra,
-                outside,
-            }));
+            any.extend(self.slots().iter().map(|&slot| NumberBetween { slot, low, high, extra, outside }));
             if let (Some(system), Some(code)) = (system, code) {
                 systems.push((system, code));
             }

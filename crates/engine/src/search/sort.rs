@@ -13,7 +13,7 @@ use tongmai_fhir::search::{self as fhir_search, SearchValue, fold};
 use tongmai_store::{NO_DATE, RecordHit, Seq};
 
 use super::driver::{Lead, confined_to, record_of};
-use super::execute::{BATCH, Run, Selection, conditions};
+use super::execute::{Run, Selection, conditions};
 use super::{PageStart, Query, TypeQuery};
 use crate::failure::{Failure, Outcome, Reason};
 use crate::slots;
@@ -69,7 +69,7 @@ fn by_record_date(run: &mut Run<'_>, query: &Query, wanted: usize) -> Outcome<Op
     });
     hits.dedup_by_key(|hit| hit.seq);
     let mut seqs = Vec::new();
-    for batch in hits.chunks(wanted.clamp(BATCH / 2, 1024)) {
+    for batch in hits.chunks(wanted.clamp(8, 1024)) {
         let leads = batch.iter().map(|hit| Lead::of(hit.seq)).collect();
         for lead in run.filter(of.type_id, &all, leads)? {
             if !seqs.contains(&lead.seq) {

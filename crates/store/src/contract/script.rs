@@ -216,6 +216,8 @@ pub fn run(store: &dyn Store, seed: u64, calls: usize) {
             assert_eq!(comparable(transaction, outcome), comparable(transaction, expected), "{place}");
         }
         same_answers(&mut *snapshot(store), script.model(), &mut questions, forgotten, &place);
+        let key = resource(questions.below(KEYS));
+        same("newest_event", &place, (store.newest_event(key), script.model().newest_event(key)));
         if call % 5 == 4 {
             if let Some((mut earlier, model, from)) = held.take() {
                 same_answers(

@@ -1,9 +1,10 @@
 //! `tongmai import`: files of resources and Bundles, as they come.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,7 +21,7 @@ const GROUP_LINES: usize = 500;
 /// Bytes of lines that end a group early.
 const GROUP_BYTES: usize = 4 << 20;
 /// Groups and Bundles that are worked on at once.
-const AT_ONCE: usize = 3;
+const AT_ONCE: usize = 4;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -111,40 +112,15 @@ pub fn import(engine: &Engine, source: &str, files: &[PathBuf], refused: &Path) 
     )?);
     let mut quarantine = Quarantine { path: refused.to_owned(), file: None };
     let mut summary = Summary::default();
-    let (sender, receiver) = std::sync::mpsc::sync_channel::<Piece>(2 * AT_ONCE);
-    let receiver = std::sync::Mutex::new(receiver);
-    let (done_sender, done_receiver) = std::sync::mpsc::channel::<Result<Done>>();
-    let mut later: VecDeque<Vec<u8>> = VecDeque::new();
-    std::thread::scope(|scope| -> Result<()> {
-        for _ in 0..AT_ONCE {
-            let (receiver, done) = (&receiver, done_sender.clone());
-            scope.spawn(move || work(engine, source, receiver, &done));
-        }
-        drop(done_sender);
-        let reader = scope.spawn({
-            let progress = progress.clone();
-            move || -> Result<()> {
-                for file in files {
-                    read_file(file, &progress, &sender)?;
-                }
-                Ok(())
-            }
-        });
-        for done in done_receiver {
-            let done = done?;
-            later.extend(summary.add(done, &mut quarantine)?);
-            progress.set_message(format!("{} resources", summary.kept + summary.unchanged));
-        }
-        reader.join().map_err(|_| anyhow::anyhow!("reading broke off"))?
+    let mut later = round(engine, source, &progress, &mut quarantine, &mut summary, |sender| {
+        files.iter().try_for_each(|file| read_file(file, &progress, sender))
     })?;
     // What waited for others: again, as long as that helps.
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     loop {
         let before = later.len();
-        for bundle in std::mem::take(&mut later) {
-            let done = runtime.block_on(take_bundle(engine, source, bundle))?;
-            later.extend(summary.add(done, &mut quarantine)?);
-        }
+        later = round(engine, source, &progress, &mut quarantine, &mut summary, move |sender| {
+            later.into_iter().try_for_each(|bundle| send(sender, Piece::Bundle(bundle)))
+        })?;
         if later.is_empty() || later.len() == before {
             break;
         }
@@ -159,6 +135,40 @@ pub fn import(engine: &Engine, source: &str, files: &[PathBuf], refused: &Path) 
     Ok(summary)
 }
 
+/// Takes in what `feed` sends, several pieces at once; returns the Bundles that refer to something that may
+/// come later.
+fn round(
+    engine: &Engine,
+    source: &str,
+    progress: &ProgressBar,
+    quarantine: &mut Quarantine,
+    summary: &mut Summary,
+    feed: impl FnOnce(&SyncSender<Piece>) -> Result<()> + Send,
+) -> Result<Vec<Vec<u8>>> {
+    let (sender, receiver) = sync_channel::<Piece>(AT_ONCE);
+    let receiver = Mutex::new(receiver);
+    let (done_sender, done_receiver) = channel::<Result<Done>>();
+    let mut later = Vec::new();
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..AT_ONCE {
+            let (receiver, done) = (&receiver, done_sender.clone());
+            scope.spawn(move || work(engine, source, receiver, &done));
+        }
+        drop(done_sender);
+        let feeder = scope.spawn(move || feed(&sender));
+        for done in done_receiver {
+            later.extend(summary.add(done?, quarantine)?);
+            progress.set_message(format!("{} resources", summary.kept + summary.unchanged));
+        }
+        feeder.join().map_err(|_| anyhow::anyhow!("reading broke off"))?
+    })?;
+    Ok(later)
+}
+
+fn send(sender: &SyncSender<Piece>, piece: Piece) -> Result<()> {
+    sender.send(piece).map_err(|_| anyhow::anyhow!("the import broke off"))
+}
+
 impl Summary {
     fn add(&mut self, done: Done, quarantine: &mut Quarantine) -> Result<Vec<Vec<u8>>> {
         self.kept += done.summary.kept;
@@ -171,12 +181,7 @@ impl Summary {
     }
 }
 
-fn work(
-    engine: &Engine,
-    source: &str,
-    receiver: &std::sync::Mutex<std::sync::mpsc::Receiver<Piece>>,
-    done: &std::sync::mpsc::Sender<Result<Done>>,
-) {
+fn work(engine: &Engine, source: &str, receiver: &Mutex<Receiver<Piece>>, done: &Sender<Result<Done>>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -185,7 +190,7 @@ fn work(
         }
     };
     loop {
-        let piece = receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+        let piece = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let result = match piece {
             Err(_) => return,
             Ok(Piece::Lines(lines)) => runtime.block_on(take_lines(engine, source, lines)),
@@ -274,7 +279,7 @@ impl Quarantine {
     }
 }
 
-fn read_file(path: &Path, progress: &ProgressBar, sender: &std::sync::mpsc::SyncSender<Piece>) -> Result<()> {
+fn read_file(path: &Path, progress: &ProgressBar, sender: &SyncSender<Piece>) -> Result<()> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     if name.ends_with(".zip") {
@@ -303,12 +308,7 @@ fn read_file(path: &Path, progress: &ProgressBar, sender: &std::sync::mpsc::Sync
 }
 
 /// Lines of NDJSON, or one JSON document.
-fn read_stream(
-    name: &str,
-    reader: Box<dyn Read + '_>,
-    sender: &std::sync::mpsc::SyncSender<Piece>,
-) -> Result<()> {
-    let ended = || anyhow::anyhow!("the import broke off");
+fn read_stream(name: &str, reader: Box<dyn Read + '_>, sender: &SyncSender<Piece>) -> Result<()> {
     let mut reader = BufReader::with_capacity(1 << 20, reader);
     if name.ends_with(".ndjson") || name.ends_with(".jsonl") {
         let (mut lines, mut bytes) = (Vec::new(), 0);
@@ -324,7 +324,7 @@ fn read_stream(
             }
             if lines.len() >= GROUP_LINES || bytes >= GROUP_BYTES || (end && !lines.is_empty()) {
                 bytes = 0;
-                sender.send(Piece::Lines(std::mem::take(&mut lines))).map_err(|_| ended())?;
+                send(sender, Piece::Lines(std::mem::take(&mut lines)))?;
             }
             if end {
                 return Ok(());
@@ -340,5 +340,5 @@ fn read_stream(
     let head = String::from_utf8_lossy(&text[..text.len().min(400)]).into_owned();
     let is_bundle = head.contains("\"Bundle\"");
     let piece = if is_bundle { Piece::Bundle(text) } else { Piece::Lines(vec![text]) };
-    sender.send(piece).map_err(|_| ended())
+    send(sender, piece)
 }
