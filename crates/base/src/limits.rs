@@ -41,6 +41,12 @@ pub const MESSAGE_SEGMENTS: usize = 20_000;
 pub const BATCH_MESSAGES: usize = 10_000;
 /// Most findings that a door reports of one message; one more says that there are others.
 pub const MESSAGE_FINDINGS: usize = 1_000;
+/// Deepest nesting of an XML document.
+pub const XML_DEPTH: usize = 64;
+/// Most elements of one XML document.
+pub const XML_ELEMENTS: usize = 200_000;
+/// Most attributes of one XML element.
+pub const XML_ATTRIBUTES: usize = 64;
 
 /// The table: name, value and unit, in the order in which it is shown.
 pub const TABLE: &[(&str, u64, &str)] = &[
@@ -62,4 +68,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("message-segments", MESSAGE_SEGMENTS as u64, "segments"),
     ("batch-messages", BATCH_MESSAGES as u64, "messages"),
     ("message-findings", MESSAGE_FINDINGS as u64, "findings"),
+    ("xml-depth", XML_DEPTH as u64, "levels"),
+    ("xml-elements", XML_ELEMENTS as u64, "elements"),
+    ("xml-attributes", XML_ATTRIBUTES as u64, "attributes"),
 ];

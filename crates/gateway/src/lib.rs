@@ -9,5 +9,6 @@
 pub mod build;
 pub mod charset;
 mod understood;
+pub mod xml;
 
 pub use understood::{Entry, Request, Source, Understood, stable_id};
