@@ -9,6 +9,7 @@
 pub mod build;
 pub mod charset;
 mod understood;
+pub mod wst500;
 pub mod xml;
 
 pub use understood::{Entry, Request, Source, Understood, stable_id};

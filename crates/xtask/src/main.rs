@@ -9,6 +9,7 @@ mod bench;
 mod codegen;
 mod dictionary;
 mod test;
+mod wst500;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "What a developer of Tongmai does, as commands")]
@@ -25,6 +26,12 @@ enum Command {
     Bench(bench::Arguments),
     /// Write the FHIR tables anew from the official R4 definitions
     Codegen(codegen::Arguments),
+    /// Write the tables of the WS/T 500 documents anew from the schemas and field lists
+    CodegenWst500 {
+        /// The folder `cn-standards` of the test data
+        #[arg(long)]
+        data: std::path::PathBuf,
+    },
     /// Train the dictionary of stored bodies on the synthetic county
     TrainDictionary,
 }
@@ -34,6 +41,7 @@ fn main() -> Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
+        Command::CodegenWst500 { data } => wst500::run(&data),
         Command::TrainDictionary => dictionary::train(),
     }
 }
