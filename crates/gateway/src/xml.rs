@@ -9,8 +9,8 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
 use quick_xml::escape;
+use quick_xml::events::{BytesStart, Event};
 use tongmai_base::{Finding, Severity, limits};
 
 /// An element: name, attributes, text and children, in the order of the document.
@@ -189,7 +189,13 @@ impl<'t> Salvage<'t, '_> {
                 continue;
             }
             if element.attributes.len() >= limits::XML_ATTRIBUTES {
-                self.found(offset, Severity::Error, "limit", "too many attributes".to_owned(), "leave some out");
+                self.found(
+                    offset,
+                    Severity::Error,
+                    "limit",
+                    "too many attributes".to_owned(),
+                    "leave some out",
+                );
                 break;
             }
             let key = local(key);
@@ -304,7 +310,13 @@ impl<'t> Salvage<'t, '_> {
             self.close();
         }
         if self.root.is_none() {
-            self.found(0, Severity::Fatal, "empty", "no XML element was found".to_owned(), "send an XML document");
+            self.found(
+                0,
+                Severity::Fatal,
+                "empty",
+                "no XML element was found".to_owned(),
+                "send an XML document",
+            );
         }
         self.root
     }

@@ -79,3 +79,14 @@ fn what_is_emitted_is_valid() {
     }
     assert_eq!(invalid, 0, "documents that their schema does not accept");
 }
+
+#[test]
+fn the_coverage_page_is_what_the_tables_say() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/gateway/wst500-coverage.md");
+    let written = std::fs::read_to_string(page).expect("the page");
+    assert!(written == wst500::coverage::page(), "run cargo xtask coverage-wst500");
+    let all = wst500::coverage::all();
+    let (rows, mapped) = all.iter().fold((0, 0), |(rows, mapped), c| (rows + c.rows, mapped + c.mapped));
+    assert!(rows >= 2199 && mapped * 100 >= rows * 95, "{mapped} of {rows}");
+    assert!(all.iter().all(|c| c.rows == c.mapped + c.unmapped.len()));
+}

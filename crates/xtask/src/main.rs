@@ -32,6 +32,8 @@ enum Command {
         #[arg(long)]
         data: std::path::PathBuf,
     },
+    /// Write the coverage page of the WS/T 500 documents from the tables
+    CoverageWst500,
     /// Train the dictionary of stored bodies on the synthetic county
     TrainDictionary,
 }
@@ -42,6 +44,7 @@ fn main() -> Result<()> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::CodegenWst500 { data } => wst500::run(&data),
+        Command::CoverageWst500 => wst500::coverage(),
         Command::TrainDictionary => dictionary::train(),
     }
 }

@@ -11,6 +11,7 @@ use crate::shell;
 const NEEDED: &[(&str, &str, &[&str])] = &[
     ("PostgreSQL 15", "/usr/lib/postgresql/15/bin/initdb", &["postgresql-15"]),
     ("Chromium and its driver", "/usr/bin/chromedriver", &["chromium", "chromium-driver"]),
+    ("xmllint", "/usr/bin/xmllint", &["libxml2-utils"]),
     ("Chinese type", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", &["fonts-noto-cjk"]),
 ];
 

@@ -14,6 +14,7 @@ use tongmai_gateway::xml::{self, Element};
 
 const GRAMMAR: &str = "crates/gateway/tables/wst500/grammar.txt";
 const ELEMENTS: &str = "crates/gateway/tables/wst500/elements.txt";
+const COVERAGE: &str = "docs/gateway/wst500-coverage.md";
 /// Number of document types of WS/T 500-2016.
 const TYPES: u32 = 53;
 
@@ -46,6 +47,13 @@ pub fn run(data: &Path) -> Result<()> {
         println!("{path}: {} lines, {} bytes", text.lines().count(), text.len());
     }
     Ok(())
+}
+
+/// Writes the coverage page from the tables that are compiled in.
+pub fn coverage() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    std::fs::create_dir_all(root.join("docs/gateway"))?;
+    std::fs::write(root.join(COVERAGE), tongmai_gateway::wst500::coverage::page()).context(COVERAGE)
 }
 
 /// The text of both tables.
@@ -83,7 +91,10 @@ fn titles<'e>(document: &'e Element<'_>) -> impl Iterator<Item = String> + use<'
         .and_then(|sequence| sequence.all("element").find(|e| e.attribute("name") == Some("title")))
         .and_then(|title| title.at("simpleType/restriction"));
     title.into_iter().flat_map(|restriction| {
-        restriction.all("enumeration").filter_map(|e| e.attribute("value").map(str::to_owned)).collect::<Vec<_>>()
+        restriction
+            .all("enumeration")
+            .filter_map(|e| e.attribute("value").map(str::to_owned))
+            .collect::<Vec<_>>()
     })
 }
 
@@ -112,7 +123,8 @@ impl Lists {
             (_, "1") => "",
             _ => "+",
         };
-        let (content, attributes, children) = match (element.attribute("type"), element.child("complexType")) {
+        let (content, attributes, children) = match (element.attribute("type"), element.child("complexType"))
+        {
             (Some(named), _) => (primitive(named), String::new(), Vec::new()),
             (None, Some(complex)) => self.content(complex),
             (None, None) => match element.child("simpleType") {
@@ -232,7 +244,8 @@ fn elements(path: &Path) -> Result<String> {
     let mut of: HashMap<String, Vec<String>> = HashMap::new();
     for row in reader.records() {
         let row = row?;
-        let field = |index: usize| row.get(index).unwrap_or_default().replace(['|', '\n'], " ").trim().to_owned();
+        let field =
+            |index: usize| row.get(index).unwrap_or_default().replace(['|', '\n'], " ").trim().to_owned();
         let (document, label, name, element) = (field(0), field(1), field(2), field(3));
         if !element.is_empty() {
             let cardinality = Some(field(5)).filter(|c| c.contains("..")).unwrap_or_default();

@@ -15,19 +15,26 @@ pub fn to_fhir(conversion: Conversion, value: &str) -> Result<Node, &'static str
     match conversion {
         Conversion::Text => Ok(text(value)),
         Conversion::Oid => {
-            let is_oid = value.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-            Ok(text(if is_oid { format!("{OID}{value}") } else { format!("urn:tongmai:system:{}", slug(value)) }))
+            let is_oid =
+                value.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+            Ok(text(if is_oid {
+                format!("{OID}{value}")
+            } else {
+                format!("urn:tongmai:system:{}", slug(value))
+            }))
         }
         Conversion::DateTime => time(value).map(text).ok_or("a date and time: YYYYMMDDhhmmss"),
-        Conversion::Date => time(value)
-            .map(|time| text(time.split('T').next().unwrap_or_default()))
-            .ok_or("a date: YYYYMMDD"),
+        Conversion::Date => {
+            time(value).map(|time| text(time.split('T').next().unwrap_or_default())).ok_or("a date: YYYYMMDD")
+        }
         Conversion::Instant => match time(value) {
             Some(time) if time.contains('T') => Ok(text(time)),
             Some(day) if day.len() == 10 => Ok(text(format!("{day}T00:00:00+08:00"))),
             _ => Err("a date and time: YYYYMMDDhhmmss"),
         },
-        Conversion::Integer => decimal(value).filter(|n| !n.contains('.')).map(number).ok_or("a whole number"),
+        Conversion::Integer => {
+            decimal(value).filter(|n| !n.contains('.')).map(number).ok_or("a whole number")
+        }
         Conversion::Decimal => decimal(value).map(number).ok_or("a number"),
         Conversion::Gender => match value {
             "1" => Ok(text("male")),
@@ -96,7 +103,11 @@ pub fn decimal(value: &str) -> Option<String> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) || digits.len() > 40 {
+    if whole.is_empty() && fraction.is_empty()
+        || !all_digits(whole)
+        || !all_digits(fraction)
+        || digits.len() > 40
+    {
         return None;
     }
     let whole = whole.trim_start_matches('0');
@@ -162,9 +173,11 @@ pub fn stamp(value: &str) -> String {
         Some(at) => (&clock[..at], minutes(&clock[at..])),
         None => (clock, tongmai_base::time::CHINA_OFFSET_MINUTES),
     };
-    let part = |text: &str, index: usize, by: char| text.split(by).nth(index).and_then(|p| p.parse::<i64>().ok());
+    let part =
+        |text: &str, index: usize, by: char| text.split(by).nth(index).and_then(|p| p.parse::<i64>().ok());
     let seconds = clock.split('.').next().unwrap_or_default();
-    let (Some(year), Some(month), Some(date)) = (part(day, 0, '-'), part(day, 1, '-'), part(day, 2, '-')) else {
+    let (Some(year), Some(month), Some(date)) = (part(day, 0, '-'), part(day, 1, '-'), part(day, 2, '-'))
+    else {
         return value.to_owned();
     };
     let (hour, minute) = (part(seconds, 0, ':').unwrap_or(0), part(seconds, 1, ':').unwrap_or(0));
@@ -243,8 +256,10 @@ pub fn concept(value: &Value) -> Node {
     if code.is_empty() {
         return object([("text", text(display.as_str()))]);
     }
-    let system = if system.is_empty() { Json::Null } else { to_fhir(Conversion::Oid, system).unwrap_or(Json::Null) };
-    let coding = object([("system", system), ("code", text(code.trim())), ("display", text(display.as_str()))]);
+    let system =
+        if system.is_empty() { Json::Null } else { to_fhir(Conversion::Oid, system).unwrap_or(Json::Null) };
+    let coding =
+        object([("system", system), ("code", text(code.trim())), ("display", text(display.as_str()))]);
     object([("coding", Json::Array(vec![coding]))])
 }
 
@@ -253,7 +268,8 @@ pub fn from_concept(concept: &Node) -> Value {
     let Some(coding) = concept.items("coding").first() else {
         return Value::Text(concept.text("text").unwrap_or_default().to_owned());
     };
-    let system = coding.get("system").and_then(|system| from_fhir(Conversion::Oid, system)).unwrap_or_default();
+    let system =
+        coding.get("system").and_then(|system| from_fhir(Conversion::Oid, system)).unwrap_or_default();
     let own = |name: &str| coding.text(name).unwrap_or_default().to_owned();
     Value::Code { code: own("code"), system, display: own("display") }
 }
@@ -314,9 +330,14 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_json_wants_them() {
-        for (written, expected) in
-            [("007", Some("7")), ("1.50", Some("1.50")), (".5", Some("0.5")), ("1e3", None), ("", None), ("-0.2", Some("-0.2"))]
-        {
+        for (written, expected) in [
+            ("007", Some("7")),
+            ("1.50", Some("1.50")),
+            (".5", Some("0.5")),
+            ("1e3", None),
+            ("", None),
+            ("-0.2", Some("-0.2")),
+        ] {
             assert_eq!(decimal(written).as_deref(), expected, "{written}");
         }
     }

@@ -29,9 +29,11 @@ pub fn all() -> Vec<Coverage> {
         .iter()
         .map(|grammar| {
             let mut coverage = Coverage { code: grammar.code, title: grammar.title, ..Coverage::default() };
+            let (_, lost) = super::example::model(grammar);
             for placed in &layout(grammar.code).placed {
                 coverage.rows += 1;
-                match fhir(&placed.place, placed.element.code) {
+                let lost = lost.iter().any(|element| std::ptr::eq(*element, placed.element));
+                match fhir(&placed.place, placed.element.code).filter(|_| !lost) {
                     Some(path) => {
                         coverage.mapped += 1;
                         coverage.observations += usize::from(path.starts_with("Observation"));
@@ -51,8 +53,9 @@ fn fhir(place: &Place, element: &str) -> Option<String> {
         Place::Head { path, mark } => {
             let own = tables.head_places(&path.replace('*', mark)).chain(tables.head_places(path)).next();
             // Names of codes follow from the codes.
-            own.map(|own| own.target.to_string())
-                .or_else(|| path.ends_with("administrativeGenderCode/@displayName").then(|| "Patient.gender".to_owned()))
+            own.map(|own| own.target.to_string()).or_else(|| {
+                path.ends_with("administrativeGenderCode/@displayName").then(|| "Patient.gender".to_owned())
+            })
         }
         Place::Signer { .. } => Some("Practitioner.name (Composition.attester)".to_owned()),
         Place::SignedAt { .. } => Some("Composition.attester.time".to_owned()),
@@ -64,13 +67,16 @@ fn fhir(place: &Place, element: &str) -> Option<String> {
                 _ => "",
             };
             if part.path.is_empty() || part.path.starts_with("value/") {
-                let within = tables.meaning_within(element, context).map(|m| format!("{context}.{}", m.target));
+                let within =
+                    tables.meaning_within(element, context).map(|m| format!("{context}.{}", m.target));
                 return within.or_else(|| tables.meaning(element).map(|meaning| meaning.target.to_owned()));
             }
             let path = part.path.replace("{*}", "");
             let contexts: &[&str] = match part.kind {
                 "proc" if part.depth == 0 => &["Procedure"],
-                "drug" if part.depth == 0 => &["MedicationRequest", "MedicationAdministration", "SupplyDelivery"],
+                "drug" if part.depth == 0 => {
+                    &["MedicationRequest", "MedicationAdministration", "SupplyDelivery"]
+                }
                 "order" if part.depth == 0 => &["ServiceRequest"],
                 _ => &["Observation", "Condition", "Specimen"],
             };
@@ -93,8 +99,8 @@ pub fn page() -> String {
         out,
         "# Coverage of the shared documents\n\n\
          Written by `cargo xtask coverage-wst500` from the tables in `crates/gateway/tables/wst500`; do not edit.\n\n\
-         A row is a data element of a document type. It is mapped when it has a place in the document and a path\n\
-         in FHIR. Where FHIR has no element of its own for a data element, it is an Observation with the data\n\
+         A row is a data element of a document type. It is mapped when it has a place of its own in the document\n\
+         (the schema of the type must have room for it) and a path in FHIR. Where FHIR has no element of its own for a data element, it is an Observation with the data\n\
          element's code; these are counted apart. Rows of C0005 and C0033 are those of C0004 and C0032 with what\n\
          their schemas add.\n\n\
          {mapped} of {rows} rows are mapped ({:.1} %), {observations} of them as Observations.\n\n\
@@ -102,7 +108,8 @@ pub fn page() -> String {
         mapped as f64 * 100.0 / rows.max(1) as f64
     );
     for c in &all {
-        let _ = writeln!(out, "| {} | {} | {} | {} | {} |", c.code, c.title, c.rows, c.mapped, c.observations);
+        let _ =
+            writeln!(out, "| {} | {} | {} | {} | {} |", c.code, c.title, c.rows, c.mapped, c.observations);
     }
     out.push_str("\n## Unmapped\n\n");
     for c in all.iter().filter(|c| !c.unmapped.is_empty()) {
@@ -115,11 +122,16 @@ pub fn page() -> String {
     }
     out.push_str("\n## Places\n");
     for c in &all {
-        let _ = writeln!(out, "\n### {} {}\n\n| data element | label | place | FHIR |\n|---|---|---|---|", c.code, c.title);
+        let _ = writeln!(
+            out,
+            "\n### {} {}\n\n| data element | label | place | FHIR |\n|---|---|---|---|",
+            c.code, c.title
+        );
         for placed in &layout(c.code).placed {
             let fhir = fhir(&placed.place, placed.element.code).unwrap_or_default();
             let place = placed.xpath().replace('|', "\\|");
-            let _ = writeln!(out, "| {} | {} | `{place}` | {fhir} |", placed.element.code, placed.element.label);
+            let _ =
+                writeln!(out, "| {} | {} | `{place}` | {fhir} |", placed.element.code, placed.element.label);
         }
     }
     out

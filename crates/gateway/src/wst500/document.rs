@@ -111,8 +111,8 @@ pub struct Document {
 /// Reads the tree of a document. What has no place in the model stands in `findings`.
 pub fn from_xml(root: &Element<'_>, text: &str, findings: &mut Vec<Finding>) -> Document {
     let mut reader = Reader { text, findings };
-    let mut document = Document::default();
-    document.code = root.child("code").and_then(|code| code.attribute("code")).unwrap_or_default().to_owned();
+    let code = root.child("code").and_then(|code| code.attribute("code")).unwrap_or_default();
+    let mut document = Document { code: code.to_owned(), ..Document::default() };
     for (number, child) in numbered(&root.children) {
         match child.name.as_ref() {
             "component" => reader.body(child, &mut document),
@@ -124,7 +124,9 @@ pub fn from_xml(root: &Element<'_>, text: &str, findings: &mut Vec<Finding>) -> 
 }
 
 /// Children with their number among those of the same name.
-fn numbered<'e, 't>(children: &'e [Element<'t>]) -> impl Iterator<Item = (usize, &'e Element<'t>)> + use<'e, 't> {
+fn numbered<'e, 't>(
+    children: &'e [Element<'t>],
+) -> impl Iterator<Item = (usize, &'e Element<'t>)> + use<'e, 't> {
     children.iter().enumerate().map(move |(at, child)| {
         (children[..at].iter().filter(|earlier| earlier.name == child.name).count(), child)
     })
@@ -148,7 +150,9 @@ fn leaves(element: &Element<'_>, before: &str, number: usize, head: bool, out: &
     for (name, value) in &element.attributes {
         let is_mark = marked && name == "root";
         // A lone root says which kind of identifier is missing.
-        let lone = name == "root" && element.name == "id" && element.attribute("extension").is_none_or(str::is_empty);
+        let lone = name == "root"
+            && element.name == "id"
+            && element.attribute("extension").is_none_or(str::is_empty);
         if value.is_empty() || is_mark || lone || STRUCTURAL.contains(&name.as_ref()) {
             continue;
         }
@@ -176,7 +180,8 @@ impl Reader<'_, '_> {
         if values.is_empty() || self.findings.len() >= limits::MESSAGE_FINDINGS {
             return;
         }
-        let shown: Vec<String> = values.iter().take(5).map(|leaf| format!("{}={}", leaf.path, leaf.value)).collect();
+        let shown: Vec<String> =
+            values.iter().take(5).map(|leaf| format!("{}={}", leaf.path, leaf.value)).collect();
         let message = format!("{what}: {}", shown.join(", "));
         self.findings.push(
             Finding::warning(xml::place(self.text, element.offset), "unmapped", message)
@@ -301,9 +306,11 @@ fn value(element: &Element<'_>) -> Option<Value> {
         "TS" | "IVL_TS" if !plain.is_empty() => Value::Time(plain),
         "INT" if !plain.is_empty() => Value::Number(plain),
         "MO" if !plain.is_empty() => Value::Money { value: plain, currency: attribute("currency") },
-        _ if !attribute("code").is_empty() => {
-            Value::Code { code: attribute("code"), system: attribute("codeSystem"), display: attribute("displayName") }
-        }
+        _ if !attribute("code").is_empty() => Value::Code {
+            code: attribute("code"),
+            system: attribute("codeSystem"),
+            display: attribute("displayName"),
+        },
         _ if !attribute("unit").is_empty() => Value::Quantity { value: plain, unit: attribute("unit") },
         _ if !plain.is_empty() => Value::Text(plain),
         _ => Value::Text(text()),
@@ -322,7 +329,9 @@ impl Value {
     pub fn is_placeholder(&self) -> bool {
         match self {
             Value::Text(text) => is_filler(text),
-            Value::Code { code, display, .. } => is_placeholder(code) && (display.is_empty() || is_filler(display)),
+            Value::Code { code, display, .. } => {
+                is_placeholder(code) && (display.is_empty() || is_filler(display))
+            }
             Value::Quantity { value, .. } | Value::Money { value, .. } => is_placeholder(value),
             Value::Flag(value) | Value::Time(value) | Value::Number(value) => is_placeholder(value),
         }
@@ -333,7 +342,10 @@ impl Value {
 pub fn is_filler(text: &str) -> bool {
     let text = text.trim();
     text.chars().all(|c| matches!(c, '-' | '—' | '－' | '/' | '\\' | '.' | '_' | '*' | '?' | '？' | ' '))
-        || matches!(text.to_ascii_uppercase().as_str(), "NULL" | "NIL" | "N/A" | "NA" | "NONE" | "UNDEFINED" | "ID_CARD_NO")
+        || matches!(
+            text.to_ascii_uppercase().as_str(),
+            "NULL" | "NIL" | "N/A" | "NA" | "NONE" | "UNDEFINED" | "ID_CARD_NO"
+        )
 }
 
 /// Marks and words that are no answer in a field that is not free text.
@@ -366,7 +378,10 @@ impl Document {
 impl Statement {
     /// Whether it says nothing.
     fn is_empty(&self) -> bool {
-        self.code == Code::default() && self.value.is_none() && self.leaves.is_empty() && self.within.is_empty()
+        self.code == Code::default()
+            && self.value.is_none()
+            && self.leaves.is_empty()
+            && self.within.is_empty()
     }
 
     /// A statement with its leaves; what stands within another stands below the code of that.

@@ -23,7 +23,8 @@ impl<'r> Record<'r> {
     /// Of resources and the addresses by which others refer to them (`urn:uuid:…`, `Patient/1`).
     pub fn new(resources: impl IntoIterator<Item = (String, &'r Node)>) -> Self {
         let resources: Vec<(String, &'r Node)> = resources.into_iter().collect();
-        let by_address = resources.iter().enumerate().map(|(index, (address, _))| (address.clone(), index)).collect();
+        let by_address =
+            resources.iter().enumerate().map(|(index, (address, _))| (address.clone(), index)).collect();
         Record { resources, by_address }
     }
 
@@ -32,7 +33,10 @@ impl<'r> Record<'r> {
     }
 
     fn all<'s>(&'s self, kind: &'s str) -> impl Iterator<Item = &'r Node> + use<'s, 'r> {
-        self.resources.iter().map(|(_, node)| *node).filter(move |node| node.text("resourceType") == Some(kind))
+        self.resources
+            .iter()
+            .map(|(_, node)| *node)
+            .filter(move |node| node.text("resourceType") == Some(kind))
     }
 
     fn index(&self, reference: Option<&Node>) -> Option<usize> {
@@ -70,8 +74,10 @@ fn roles<'r>(record: &Record<'r>) -> HashMap<&'static str, Vec<&'r Node>> {
         }
     };
     let composition = record.first("Composition");
-    let patient = record.follow(composition.and_then(|c| c.get("subject"))).or_else(|| record.first("Patient"));
-    let encounter = record.follow(composition.and_then(|c| c.get("encounter"))).or_else(|| record.first("Encounter"));
+    let patient =
+        record.follow(composition.and_then(|c| c.get("subject"))).or_else(|| record.first("Patient"));
+    let encounter =
+        record.follow(composition.and_then(|c| c.get("encounter"))).or_else(|| record.first("Encounter"));
     add("Composition", composition);
     add("Patient", patient);
     add("Encounter", encounter);
@@ -87,15 +93,24 @@ fn roles<'r>(record: &Record<'r>) -> HashMap<&'static str, Vec<&'r Node>> {
         }
         add("Organization:custodian", record.follow(composition.get("custodian")));
         for attester in composition.items("attester") {
-            let role = if attester.text("mode") == Some("legal") { "Practitioner:legal" } else { "Practitioner:authenticator" };
+            let role = if attester.text("mode") == Some("legal") {
+                "Practitioner:legal"
+            } else {
+                "Practitioner:authenticator"
+            };
             add(role, record.follow(attester.get("party")));
         }
         let informant = Target::parse("extension{informant}.valueReference").get(composition, 0, "");
         add("RelatedPerson:informant", record.follow(informant));
     }
     if let Some(encounter) = encounter {
-        for place in encounter.items("location").iter().filter_map(|place| record.follow(place.get("location"))) {
-            let kind = place.get("physicalType").and_then(|t| t.items("coding").first()).and_then(|c| c.text("code"));
+        for place in
+            encounter.items("location").iter().filter_map(|place| record.follow(place.get("location")))
+        {
+            let kind = place
+                .get("physicalType")
+                .and_then(|t| t.items("coding").first())
+                .and_then(|c| c.text("code"));
             match kind {
                 Some("bd") => add("Location:bed", Some(place)),
                 Some("ro") => add("Location:room", Some(place)),
@@ -106,7 +121,8 @@ fn roles<'r>(record: &Record<'r>) -> HashMap<&'static str, Vec<&'r Node>> {
         if let Some(organization) = record.follow(encounter.get("serviceProvider")) {
             let whole = record.follow(organization.get("partOf"));
             let is_department = whole.is_some()
-                || organization.items("type").first().and_then(|t| t.items("coding").first()?.text("code")) == Some("dept");
+                || organization.items("type").first().and_then(|t| t.items("coding").first()?.text("code"))
+                    == Some("dept");
             let is_provider = provider.is_some_and(|provider| std::ptr::eq(provider, organization));
             if is_department {
                 add("Organization:department", Some(organization));
@@ -145,7 +161,10 @@ impl Emitter<'_, '_> {
         let mut without: Vec<(String, String)> = Vec::new();
         let mut with: Vec<String> = Vec::new();
         for place in &tables().head {
-            if place.path.starts_with("participant/associatedEntity/") && !place.path.contains("scoping") && place.repeats != discussion {
+            if place.path.starts_with("participant/associatedEntity/")
+                && !place.path.contains("scoping")
+                && place.repeats != discussion
+            {
                 continue;
             }
             // The way in is told in the body where the type has it there.
@@ -187,10 +206,16 @@ impl Emitter<'_, '_> {
     /// The leaves of one place; several where it repeats.
     fn leaves_of(&self, place: &Place, node: &Node, fixed: Option<usize>, out: &mut Vec<Leaf>) {
         let mut add = |number: usize, mark: &str| {
-            let Some(value) = place.target.get(node, number, mark).and_then(|v| from_fhir(place.conversion, v)) else {
+            let Some(value) =
+                place.target.get(node, number, mark).and_then(|v| from_fhir(place.conversion, v))
+            else {
                 return;
             };
-            let (path, mark) = match place.path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+            let (path, mark) = match place
+                .path
+                .split_once('{')
+                .and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+            {
                 Some((before, (own, after))) => {
                     (format!("{before}{{*}}{after}"), if own == "*" { mark } else { own }.to_owned())
                 }
@@ -200,7 +225,10 @@ impl Emitter<'_, '_> {
         };
         if place.path.contains("{*}") {
             for identifier in node.items("identifier") {
-                let mark = identifier.text("system").and_then(|system| system.strip_prefix("urn:oid:")).unwrap_or_default();
+                let mark = identifier
+                    .text("system")
+                    .and_then(|system| system.strip_prefix("urn:oid:"))
+                    .unwrap_or_default();
                 if mark != IDENTITY_CARD && !mark.is_empty() {
                     add(0, mark);
                 }
@@ -229,10 +257,15 @@ impl Emitter<'_, '_> {
                     let mut section = Section {
                         code: coding.and_then(|coding| coding.text("code")).unwrap_or_default().to_owned(),
                         title: display.unwrap_or_default().to_owned(),
-                        text: from.get("text").and_then(|text| text.text("div")).map(narrative).unwrap_or_default(),
+                        text: from
+                            .get("text")
+                            .and_then(|text| text.text("div"))
+                            .map(narrative)
+                            .unwrap_or_default(),
                         statements: Vec::new(),
                     };
-                    let entries = from.items("entry").iter().filter_map(|entry| self.record.index(Some(entry)));
+                    let entries =
+                        from.items("entry").iter().filter_map(|entry| self.record.index(Some(entry)));
                     for index in entries {
                         self.statements(index, &mut section.statements, findings);
                     }
@@ -292,7 +325,9 @@ impl Emitter<'_, '_> {
             let Some(element) = self.layout.body_element(code) else { continue };
             let path = meaning.path();
             let node = self.roles.get(path.resource.as_str()).and_then(|nodes| nodes.first());
-            let Some(value) = node.and_then(|node| path.get(node, 0, "")).and_then(|node| value_of(meaning, node)) else {
+            let Some(value) =
+                node.and_then(|node| path.get(node, 0, "")).and_then(|node| value_of(meaning, node))
+            else {
                 continue;
             };
             self.add(sections, observation(code, element.label, Some(value)));
@@ -337,11 +372,31 @@ impl Emitter<'_, '_> {
             _ => self.tagged(node, out),
         };
         let Some(statement) = out.get_mut(first) else {
-            let silent = matches!(kind, "Patient" | "Encounter" | "Composition" | "Organization" | "Practitioner" | "Location" | "RelatedPerson" | "Specimen" | "RequestGroup" | "Coverage" | "Consent" | "ServiceRequest" | "DiagnosticReport");
+            let silent = matches!(
+                kind,
+                "Patient"
+                    | "Encounter"
+                    | "Composition"
+                    | "Organization"
+                    | "Practitioner"
+                    | "Location"
+                    | "RelatedPerson"
+                    | "Specimen"
+                    | "RequestGroup"
+                    | "Coverage"
+                    | "Consent"
+                    | "ServiceRequest"
+                    | "DiagnosticReport"
+            );
             if !silent {
                 findings.push(
-                    Finding::new(Severity::Information, kind, "no-room", format!("{kind} has no data element in the tables"))
-                        .with_repair("add its code to the tables"),
+                    Finding::new(
+                        Severity::Information,
+                        kind,
+                        "no-room",
+                        format!("{kind} has no data element in the tables"),
+                    )
+                    .with_repair("add its code to the tables"),
                 );
             }
             return;
@@ -355,12 +410,15 @@ impl Emitter<'_, '_> {
             }
             let value = meaning.path().get(node, 0, "").and_then(|node| value_of(meaning, node));
             let tags = node.get("meta").map_or(&[][..], |meta| meta.items("tag"));
-            let tagged = tags.iter().find(|tag| tag.text("code") == Some(code)).and_then(|tag| tag.text("display"));
+            let tagged =
+                tags.iter().find(|tag| tag.text("code") == Some(code)).and_then(|tag| tag.text("display"));
             let label = tagged.or(self.layout.body_element(code).map(|element| element.label));
             // Two data elements may be one element of FHIR; the type has one of them.
             if let (Some(value), Some(label)) = (value, label) {
                 let taken = statement.within.iter().any(|other| {
-                    tables().meaning_within(&other.code.code, context).is_some_and(|of| of.target == meaning.target)
+                    tables()
+                        .meaning_within(&other.code.code, context)
+                        .is_some_and(|of| of.target == meaning.target)
                 });
                 if !taken {
                     statement.within.push(observation(code, label, Some(value)));
@@ -403,9 +461,15 @@ impl Emitter<'_, '_> {
             None => {
                 // Other doors name vital signs and the like by LOINC.
                 let loinc = codings.iter().find(|coding| coding.text("system") == Some("http://loinc.org"));
-                let element = loinc.and_then(|coding| coding.text("code")).and_then(|code| self.by_loinc(code));
+                let element =
+                    loinc.and_then(|coding| coding.text("code")).and_then(|code| self.by_loinc(code));
                 let Some(element) = element else { return "Observation" };
-                Code { code: element.code.to_owned(), system: CATALOGUE.to_owned(), display: element.label.to_owned(), qualifier: String::new() }
+                Code {
+                    code: element.code.to_owned(),
+                    system: CATALOGUE.to_owned(),
+                    display: element.label.to_owned(),
+                    qualifier: String::new(),
+                }
             }
         };
         let value = convert::from_value_x(node);
@@ -415,13 +479,21 @@ impl Emitter<'_, '_> {
             }
             (value, _) => value,
         };
-        out.push(Statement { kind: "observation", code, value, leaves: self.leaves("Observation", node), ..Statement::default() });
+        out.push(Statement {
+            kind: "observation",
+            code,
+            value,
+            leaves: self.leaves("Observation", node),
+            ..Statement::default()
+        });
         "Observation"
     }
 
     fn by_loinc(&self, code: &str) -> Option<&'static super::table::Element> {
         self.layout.placed.iter().map(|placed| placed.element).find(|element| {
-            tables().meaning(element.code).is_some_and(|meaning| !meaning.loinc.is_empty() && meaning.loinc == code)
+            tables()
+                .meaning(element.code)
+                .is_some_and(|meaning| !meaning.loinc.is_empty() && meaning.loinc == code)
         })
     }
 
@@ -432,16 +504,26 @@ impl Emitter<'_, '_> {
             .iter()
             .filter(|tag| tag.text("system").is_some_and(is_catalogue))
             .map(|tag| code_of(tag, node))
-            .filter(|code| tables().meaning(&code.code).is_some_and(|meaning| meaning.target.starts_with("Condition.code")))
+            .filter(|code| {
+                tables()
+                    .meaning(&code.code)
+                    .is_some_and(|meaning| meaning.target.starts_with("Condition.code"))
+            })
             .collect();
         let concept = node.get("code");
         if codes.is_empty() {
             let element = self.layout.body_element("DE05.01.024.00");
             let display = element.map_or("疾病诊断编码", |element| element.label).to_owned();
-            codes.push(Code { code: "DE05.01.024.00".to_owned(), system: CATALOGUE.to_owned(), display, qualifier: String::new() });
+            codes.push(Code {
+                code: "DE05.01.024.00".to_owned(),
+                system: CATALOGUE.to_owned(),
+                display,
+                qualifier: String::new(),
+            });
         }
         let mut statements = codes.into_iter().map(|code| {
-            let is_name = tables().meaning(&code.code).is_some_and(|meaning| meaning.target.ends_with(".text"));
+            let is_name =
+                tables().meaning(&code.code).is_some_and(|meaning| meaning.target.ends_with(".text"));
             let coded = concept.is_some_and(|concept| !concept.items("coding").is_empty());
             let value = concept.and_then(|concept| {
                 if is_name || !coded {
@@ -449,7 +531,9 @@ impl Emitter<'_, '_> {
                 }
                 // A code alone came as text.
                 match convert::from_concept(concept) {
-                    Value::Code { code, system, display } if system.is_empty() && display.is_empty() => Some(Value::Text(code)),
+                    Value::Code { code, system, display } if system.is_empty() && display.is_empty() => {
+                        Some(Value::Text(code))
+                    }
                     value => Some(value),
                 }
             });
@@ -464,7 +548,13 @@ impl Emitter<'_, '_> {
     fn specimen(&self, node: &Node) -> Statement {
         let code = tag(node).unwrap_or_else(|| observation("DE04.50.134.00", "标本类别", None).code);
         let value = node.get("type").map(convert::from_concept);
-        Statement { kind: "observation", code, value, leaves: self.leaves("Specimen", node), ..Statement::default() }
+        Statement {
+            kind: "observation",
+            code,
+            value,
+            leaves: self.leaves("Specimen", node),
+            ..Statement::default()
+        }
     }
 
     /// A resource that says by its tag which data element it is.
@@ -474,14 +564,25 @@ impl Emitter<'_, '_> {
         let Some(code) = tag(node) else { return context };
         let Some(meaning) = tables().meaning(&code.code) else { return context };
         let value = meaning.path().get(node, 0, "").and_then(|node| value_of(meaning, node));
-        out.push(Statement { kind: "observation", code, value, leaves: self.leaves(context, node), ..Statement::default() });
+        out.push(Statement {
+            kind: "observation",
+            code,
+            value,
+            leaves: self.leaves(context, node),
+            ..Statement::default()
+        });
         context
     }
 }
 
 /// An observation of a data element.
 pub fn observation(code: &str, display: &str, value: Option<Value>) -> Statement {
-    let code = Code { code: code.to_owned(), system: CATALOGUE.to_owned(), display: display.to_owned(), qualifier: String::new() };
+    let code = Code {
+        code: code.to_owned(),
+        system: CATALOGUE.to_owned(),
+        display: display.to_owned(),
+        qualifier: String::new(),
+    };
     Statement { kind: "observation", code, value, ..Statement::default() }
 }
 

@@ -13,7 +13,9 @@ use crate::xml;
 pub fn xml(code: &str) -> Option<String> {
     let grammar = tables().grammar(code)?;
     let mut findings = Vec::new();
-    let tree = writer::to_xml(&model(grammar), grammar, &invent, &mut findings);
+    let (model, _) = model(grammar);
+    let tree = writer::to_xml(&model, grammar, &invent, &mut findings);
+    debug_assert!(findings.iter().all(|finding| finding.code != "no-room"), "{findings:?}");
     Some(xml::write(&tree))
 }
 
@@ -40,10 +42,14 @@ fn value_for(kind: &Kind, path: &str, words: &str) -> String {
         Kind::Flag => "true".to_owned(),
         Kind::Decimal(Some(4)) => "5.5600".to_owned(),
         Kind::Decimal(_) => "12.50".to_owned(),
-        Kind::Integer(least, most) if path.contains("birthTime") => 19_800_101.clamp(*least, *most).to_string(),
+        Kind::Integer(least, most) if path.contains("birthTime") => {
+            19_800_101.clamp(*least, *most).to_string()
+        }
         Kind::Integer(least, most) if is_time(path) => 20_260_315_083_000.clamp(*least, *most).to_string(),
         Kind::Integer(least, most) => 45.clamp(*least, *most).to_string(),
-        Kind::OneOf(list) if path.contains("administrativeGenderCode") => list.get(1).copied().unwrap_or_default().to_owned(),
+        Kind::OneOf(list) if path.contains("administrativeGenderCode") => {
+            list.get(1).copied().unwrap_or_default().to_owned()
+        }
         Kind::OneOf(list) => list.first().copied().unwrap_or_default().to_owned(),
         Kind::Text(least, most) => {
             let mut text = words.to_owned();
@@ -55,9 +61,17 @@ fn value_for(kind: &Kind, path: &str, words: &str) -> String {
     }
 }
 
-/// The model of a full example.
-pub fn model(grammar: &'static Grammar) -> Document {
-    let mut making = Making { grammar, document: Document::default(), signers: Vec::new(), pending_time: false, open: Vec::new() };
+/// The model of a full example, and the data elements that the type's schema leaves no room for:
+/// those whose place another one has.
+pub fn model(grammar: &'static Grammar) -> (Document, Vec<&'static Element>) {
+    let mut making = Making {
+        grammar,
+        document: Document::default(),
+        signers: Vec::new(),
+        pending_time: None,
+        open: Vec::new(),
+        lost: Vec::new(),
+    };
     making.document.code = grammar.code.to_owned();
     making.put("id/@extension", "", 0, "T20260315-0000-0000-0000-000000000001");
     making.put("effectiveTime/@value", "", 0, "20260315100000");
@@ -67,7 +81,14 @@ pub fn model(grammar: &'static Grammar) -> Document {
         making.element(placed.element, &placed.place);
     }
     making.sign();
-    making.document
+    (making.document, making.lost)
+}
+
+/// One who signs.
+struct Signer {
+    role: String,
+    name: Option<&'static Element>,
+    time: Option<&'static Element>,
 }
 
 /// A statement that further elements may go to.
@@ -80,42 +101,50 @@ struct Open {
 struct Making {
     grammar: &'static Grammar,
     document: Document,
-    /// Role, name and time of those who sign.
-    signers: Vec<(String, Option<String>, bool)>,
+    signers: Vec<Signer>,
     /// A time that came before its signer.
-    pending_time: bool,
+    pending_time: Option<&'static Element>,
     open: Vec<Open>,
+    lost: Vec<&'static Element>,
 }
 
 impl Making {
-    fn put(&mut self, path: &str, mark: &str, number: usize, value: &str) {
+    /// Writes a leaf of the header; `false` when its place is taken.
+    fn put(&mut self, path: &str, mark: &str, number: usize, value: &str) -> bool {
         let leaf = Leaf { path: path.to_owned(), mark: mark.to_owned(), number, value: value.to_owned() };
-        let same = |other: &Leaf| other.path == leaf.path && other.mark == leaf.mark && other.number == leaf.number;
-        if !self.document.head.iter().any(same) {
+        let same =
+            |other: &Leaf| other.path == leaf.path && other.mark == leaf.mark && other.number == leaf.number;
+        let free = !self.document.head.iter().any(same);
+        if free {
             self.document.head.push(leaf);
         }
+        free
     }
 
     fn element(&mut self, element: &'static Element, place: &Place) {
         match place {
             Place::Head { path, mark } => self.head(element, path, mark),
-            Place::Signer { role } => match self.signers.iter_mut().find(|(of, name, _)| of == role && name.is_none()) {
-                Some((_, name, _)) => *name = Some(format!("{role}甲")),
-                None => {
-                    let timed = std::mem::take(&mut self.pending_time);
-                    self.signers.push((role.clone(), Some(format!("{role}甲")), timed));
+            Place::Signer { role } => {
+                match self.signers.iter_mut().find(|of| of.role == *role && of.name.is_none()) {
+                    Some(signer) => signer.name = Some(element),
+                    None => {
+                        let time = self.pending_time.take();
+                        self.signers.push(Signer { role: role.clone(), name: Some(element), time });
+                    }
                 }
-            },
-            Place::SignedAt { role } => match self.signers.iter_mut().find(|(of, ..)| of == role) {
-                Some((_, _, timed)) => *timed = true,
-                None => self.pending_time = true,
-            },
+            }
+            Place::SignedAt { role } => {
+                match self.signers.iter_mut().find(|of| of.role == *role && of.time.is_none()) {
+                    Some(signer) => signer.time = Some(element),
+                    None => self.lost.extend(self.pending_time.replace(element)),
+                }
+            }
             Place::Body { section, part } => self.body(element, section, part),
-            Place::Nowhere => {}
+            Place::Nowhere => self.lost.push(element),
         }
     }
 
-    fn head(&mut self, element: &Element, path: &str, mark: &str) {
+    fn head(&mut self, element: &'static Element, path: &str, mark: &str) {
         let (elements, attribute) = path.rsplit_once("/@").unwrap_or((path, ""));
         let Some(slot) = self.grammar.root.at(&elements.replace("{*}", "")) else { return };
         let kind = match (slot.attribute(attribute), &slot.content) {
@@ -130,7 +159,11 @@ impl Making {
         } else if free && path.ends_with("age/@value") {
             "45".to_owned()
         } else if path.ends_with("/@extension") {
-            format!("{}{}", if mark.is_empty() { "9951" } else { mark.rsplit('.').next().unwrap_or_default() }, "202603150001")
+            format!(
+                "{}{}",
+                if mark.is_empty() { "9951" } else { mark.rsplit('.').next().unwrap_or_default() },
+                "202603150001"
+            )
         } else if path.contains("telecom") {
             "12000000001".to_owned()
         } else if path.ends_with("postalCode") {
@@ -139,11 +172,15 @@ impl Making {
             format!("{}甲", element.label)
         };
         let value = match &kind {
-            Kind::Integer(least, most) if path.ends_with("postalCode") => 610_000.clamp(*least, *most).to_string(),
+            Kind::Integer(least, most) if path.ends_with("postalCode") => {
+                610_000.clamp(*least, *most).to_string()
+            }
             Kind::Text(..) => shaped(&kind, &words).unwrap_or_else(|| value_for(&kind, path, &words)),
             _ => value_for(&kind, path, &words),
         };
-        self.put(path, mark, 0, &value);
+        if !self.put(path, mark, 0, &value) {
+            self.lost.push(element);
+        }
         if path.ends_with("@code") {
             self.coded(path, element);
         }
@@ -174,26 +211,30 @@ impl Making {
     /// Those who sign: the legal authenticator first where the type has one.
     fn sign(&mut self) {
         let legal = self.grammar.root.child("legalAuthenticator").is_some();
-        let signers = std::mem::take(&mut self.signers);
-        for (index, (role, name, timed)) in signers.into_iter().enumerate() {
+        let mut signers = std::mem::take(&mut self.signers);
+        if let Some(time) = self.pending_time.take() {
+            signers.push(Signer { role: "签名者".to_owned(), name: None, time: Some(time) });
+        }
+        for (index, signer) in signers.into_iter().enumerate() {
             let (element, number) = match (legal, index) {
                 (true, 0) => ("legalAuthenticator", 0),
                 (true, index) => ("authenticator", index - 1),
                 (false, index) => ("authenticator", index),
             };
-            let Some(slot) = self.grammar.root.child(element) else { continue };
-            if number > 0 && !slot.occurrence.repeats() {
+            let slot =
+                self.grammar.root.child(element).filter(|slot| number == 0 || slot.occurrence.repeats());
+            let Some(slot) = slot else {
+                self.lost.extend(signer.name.into_iter().chain(signer.time));
                 continue;
-            }
+            };
             let mut put = |path: &str, value: &str| {
-                if super::layout::has(slot, path) {
-                    self.put(&format!("{element}/{path}"), "", number, value);
-                }
+                let room = super::layout::has(slot, path);
+                room && self.put(&format!("{element}/{path}"), "", number, value)
             };
             put("assignedEntity/id/@extension", &format!("9951{index:02}"));
-            put("assignedEntity/code/@displayName", &role);
-            put("assignedEntity/assignedPerson/name", &name.unwrap_or_else(|| format!("{role}甲")));
-            if timed {
+            put("assignedEntity/code/@displayName", &signer.role);
+            put("assignedEntity/assignedPerson/name", &format!("{}甲", signer.role));
+            if signer.time.is_some() {
                 put("time/@value", "20260315093000");
             }
         }
@@ -206,7 +247,8 @@ impl Making {
             Some(row) => (row.code, row.name),
             None => ("", key),
         };
-        let found = self.document.sections.iter().position(|section| section.code == code && section.title == title);
+        let found =
+            self.document.sections.iter().position(|section| section.code == code && section.title == title);
         found.unwrap_or_else(|| {
             self.document.sections.push(Section {
                 code: code.to_owned(),
@@ -324,9 +366,11 @@ impl Making {
         };
         let path = part.path.replace("{*}", "");
         let number = if part.mark.is_empty() { 0 } else { participant(target, &part.mark) };
-        if !target.leaves.iter().any(|leaf| leaf.path == path && leaf.number == number) {
-            target.leaves.push(Leaf { path: path.clone(), mark: String::new(), number, value });
+        if target.leaves.iter().any(|leaf| leaf.path == path && leaf.number == number) {
+            self.lost.push(element);
+            return;
         }
+        target.leaves.push(Leaf { path: path.clone(), mark: String::new(), number, value });
         if path.ends_with("Code/@code") || path == "code/@code" {
             let system = match path.as_str() {
                 "routeCode/@code" => "2.16.156.10011.2.3.1.158",
@@ -348,7 +392,12 @@ fn participant(statement: &mut Statement, role: &str) -> usize {
         return leaf.number;
     }
     let number = statement.leaves.iter().filter(|leaf| leaf.path == path).count();
-    statement.leaves.push(Leaf { path: path.to_owned(), mark: String::new(), number, value: role.to_owned() });
+    statement.leaves.push(Leaf {
+        path: path.to_owned(),
+        mark: String::new(),
+        number,
+        value: role.to_owned(),
+    });
     number
 }
 
@@ -363,9 +412,14 @@ fn leaf_value(element: &Element, part: &Part, grammar: &Grammar) -> String {
     };
     let kind = grammar.section().and_then(|section| kind_of(section, name, elements, attribute));
     match kind {
-        Some(kind @ (Kind::OneOf(_) | Kind::Integer(..) | Kind::Decimal(_) | Kind::Stamp | Kind::Date | Kind::Flag)) => {
-            value_for(&kind, &path, element.label)
-        }
+        Some(
+            kind @ (Kind::OneOf(_)
+            | Kind::Integer(..)
+            | Kind::Decimal(_)
+            | Kind::Stamp
+            | Kind::Date
+            | Kind::Flag),
+        ) => value_for(&kind, &path, element.label),
         _ if is_time(&path) => "20260315083000".to_owned(),
         _ if attribute == "value" => "2.5".to_owned(),
         _ if attribute == "code" => "A01".to_owned(),
@@ -400,12 +454,15 @@ fn value(element: &Element, grammar: &Grammar) -> Value {
     match kind {
         ValueType::Code => Value::Code {
             code: if grammar.code == "C0003" { "1" } else { "A01" }.to_owned(),
-            system: meaning.and_then(super::table::Meaning::value_set).unwrap_or_else(|| "2.16.156.10011.2.3.3.11".to_owned()),
+            system: meaning
+                .and_then(super::table::Meaning::value_set)
+                .unwrap_or_else(|| "2.16.156.10011.2.3.3.11".to_owned()),
             display: format!("{}甲", element.label),
         },
-        ValueType::Quantity => {
-            Value::Quantity { value: "36".to_owned(), unit: meaning.map_or("", |meaning| meaning.detail).to_owned() }
-        }
+        ValueType::Quantity => Value::Quantity {
+            value: "36".to_owned(),
+            unit: meaning.map_or("", |meaning| meaning.detail).to_owned(),
+        },
         ValueType::Real => Value::Quantity { value: "5.5600".to_owned(), unit: String::new() },
         ValueType::Flag => Value::Flag("true".to_owned()),
         ValueType::Time => Value::Time("20260315083000".to_owned()),

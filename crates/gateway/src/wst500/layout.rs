@@ -82,10 +82,14 @@ impl Placed {
     /// The place as an XPath.
     pub fn xpath(&self) -> String {
         match &self.place {
-            Place::Head { path, mark } => format!("/ClinicalDocument/{}", path.replace("{*}", &predicate("@root", mark))),
+            Place::Head { path, mark } => {
+                format!("/ClinicalDocument/{}", path.replace("{*}", &predicate("@root", mark)))
+            }
             Place::Signer { role } => {
                 let which = predicate("assignedEntity/code/@displayName", role);
-                format!("/ClinicalDocument/*[self::legalAuthenticator or self::authenticator]{which}/assignedEntity/assignedPerson/name")
+                format!(
+                    "/ClinicalDocument/*[self::legalAuthenticator or self::authenticator]{which}/assignedEntity/assignedPerson/name"
+                )
             }
             Place::SignedAt { role } => {
                 let which = predicate("assignedEntity/code/@displayName", role);
@@ -131,9 +135,9 @@ pub fn layout(code: &str) -> &'static Layout {
         let rules = rules();
         tables().grammars().iter().map(|grammar| (grammar.code, make(grammar, &rules))).collect()
     });
-    layouts
-        .get(code)
-        .unwrap_or_else(|| NONE.get_or_init(|| Layout { placed: Vec::new(), head: HashMap::new(), body: HashMap::new() }))
+    layouts.get(code).unwrap_or_else(|| {
+        NONE.get_or_init(|| Layout { placed: Vec::new(), head: HashMap::new(), body: HashMap::new() })
+    })
 }
 
 struct Rule {
@@ -183,7 +187,10 @@ fn make(grammar: &'static Grammar, rules: &[Rule]) -> Layout {
             fits(rule.element, element.code)
                 && (rule.documents.is_empty() || rule.documents.contains(&grammar.code))
                 && (rule.words.is_empty()
-                    || rule.words.iter().any(|word| element.label.contains(word) || element.name.contains(word)))
+                    || rule
+                        .words
+                        .iter()
+                        .any(|word| element.label.contains(word) || element.name.contains(word)))
         });
         let places = fitting.map(|rule| rule.places.as_slice()).unwrap_or_default();
         let place = places.iter().find_map(|place| room.place(place, element)).unwrap_or(Place::Nowhere);
@@ -249,13 +256,16 @@ impl<'g> Room<'g> {
             }
             ["sign"] => self.signs().then(|| Place::Signer { role: role(element.label) }),
             ["sign-time"] => self.signs().then(|| Place::SignedAt { role: role(element.label) }),
-            [section, shape, rest @ ..] => self.part(section, shape, rest.first().copied().unwrap_or_default()),
+            [section, shape, rest @ ..] => {
+                self.part(section, shape, rest.first().copied().unwrap_or_default())
+            }
             _ => None,
         }
     }
 
     fn signs(&self) -> bool {
-        self.grammar.root.child("authenticator").is_some() || self.grammar.root.child("legalAuthenticator").is_some()
+        self.grammar.root.child("authenticator").is_some()
+            || self.grammar.root.child("legalAuthenticator").is_some()
     }
 
     fn part(&self, section: &str, shape: &str, path: &str) -> Option<Place> {
@@ -290,7 +300,10 @@ impl<'g> Room<'g> {
 
 /// A path without its mark: `id{root}` is `id{*}` and `root`.
 fn unmarked(path: &str) -> (String, String) {
-    match path.split_once('{').and_then(|(before, rest)| rest.split_once('}').map(|(mark, after)| (before, mark, after))) {
+    match path
+        .split_once('{')
+        .and_then(|(before, rest)| rest.split_once('}').map(|(mark, after)| (before, mark, after)))
+    {
         Some((before, mark, after)) => (format!("{before}{{*}}{after}"), mark.to_owned()),
         None => (path.to_owned(), String::new()),
     }
@@ -318,7 +331,19 @@ pub fn has(slot: &Slot, path: &str) -> bool {
 /// Whose signature it is: the label without the words for name, signature and time.
 fn role(label: &str) -> String {
     let mut role = label;
-    for word in ["签名日期时间", "签名时间", "签名日期", "日期时间", "时间", "签名姓名", "签名", "姓名", "名称", "名字", "名单"] {
+    for word in [
+        "签名日期时间",
+        "签名时间",
+        "签名日期",
+        "日期时间",
+        "时间",
+        "签名姓名",
+        "签名",
+        "姓名",
+        "名称",
+        "名字",
+        "名单",
+    ] {
         role = role.strip_suffix(word).unwrap_or(role);
     }
     if role.is_empty() { label.to_owned() } else { role.to_owned() }

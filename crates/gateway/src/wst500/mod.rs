@@ -39,7 +39,8 @@ pub fn read(bytes: &[u8]) -> Understood {
     };
     if bytes.len() > limits::MESSAGE_BYTES {
         let message = format!("{} bytes, {} are allowed", bytes.len(), limits::MESSAGE_BYTES);
-        findings.push(Finding::new(Severity::Fatal, "/", "size", message).with_repair("send a smaller document"));
+        findings
+            .push(Finding::new(Severity::Fatal, "/", "size", message).with_repair("send a smaller document"));
         return refused(findings);
     }
     let decoded = charset::decode(bytes, declared(bytes).as_deref(), "/");
@@ -49,7 +50,8 @@ pub fn read(bytes: &[u8]) -> Understood {
     let Some(root) = clinical_document(&root) else {
         let message = format!("the root is {}, and there is no ClinicalDocument within", root.name);
         findings.push(
-            Finding::new(Severity::Fatal, "/", "not-a-document", message).with_repair("send a ClinicalDocument"),
+            Finding::new(Severity::Fatal, "/", "not-a-document", message)
+                .with_repair("send a ClinicalDocument"),
         );
         return refused(findings);
     };
@@ -79,7 +81,9 @@ pub fn write<'r>(
 pub fn canonical(text: &str) -> Vec<String> {
     let mut findings = Vec::new();
     let Some(root) = xml::read(text, &mut findings) else { return Vec::new() };
-    clinical_document(&root).map(|root| document::from_xml(root, text, &mut findings).canonical()).unwrap_or_default()
+    clinical_document(&root)
+        .map(|root| document::from_xml(root, text, &mut findings).canonical())
+        .unwrap_or_default()
 }
 
 fn clinical_document<'e, 't>(element: &'e xml::Element<'t>) -> Option<&'e xml::Element<'t>> {

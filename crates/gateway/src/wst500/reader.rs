@@ -11,7 +11,7 @@ use super::layout::{Layout, Place, layout};
 use super::skeleton;
 use super::table::{CATALOGUE, Conversion, Element, Grammar, Meaning, is_single, tables};
 use crate::build::{Node, item, object, property, push, reference, text};
-use crate::{Entry, Request, Source, Understood, stable_id, xml};
+use crate::{Entry, Source, Understood, stable_id, xml};
 
 /// Documents whose participants are those who took part in a discussion, not the contact of the patient.
 pub const DISCUSSIONS: &[&str] = &["C0040", "C0044", "C0047", "C0051"];
@@ -45,7 +45,11 @@ struct Around {
 }
 
 /// Makes resources of a document. `None` when its type is none of the 53.
-pub fn understand(document: &Document, source: &str, findings: Vec<Finding>) -> Result<Understood, Vec<Finding>> {
+pub fn understand(
+    document: &Document,
+    source: &str,
+    findings: Vec<Finding>,
+) -> Result<Understood, Vec<Finding>> {
     let Some(grammar) = tables().grammar(&document.code) else {
         let mut findings = findings;
         let code = if document.code.is_empty() { "none" } else { &document.code };
@@ -110,8 +114,15 @@ impl Builder<'_> {
         self.seen.insert(leaf.path.replace('*', &leaf.mark));
         if leaf.path == "recordTarget/patientRole/patient/id/@root" {
             if leaf.value != IDENTITY_CARD {
-                let message = format!("identifiers of persons of kind {} are taken for identity cards", leaf.value);
-                self.found(Severity::Information, path, "identifier-system", message, "write 2.16.156.10011.1.3");
+                let message =
+                    format!("identifiers of persons of kind {} are taken for identity cards", leaf.value);
+                self.found(
+                    Severity::Information,
+                    path,
+                    "identifier-system",
+                    message,
+                    "write 2.16.156.10011.1.3",
+                );
             }
             return;
         }
@@ -132,14 +143,27 @@ impl Builder<'_> {
         }
         let Some((place, number)) = self.head_place(leaf) else {
             let message = format!("{}{}", named(element), leaf.value);
-            self.found(Severity::Warning, path, "unmapped", message, "nothing is lost: the document is kept as it came");
+            self.found(
+                Severity::Warning,
+                path,
+                "unmapped",
+                message,
+                "nothing is lost: the document is kept as it came",
+            );
             return;
         };
         let conversion = place.conversion;
-        let filler = if conversion == Conversion::Text { is_filler(&leaf.value) } else { is_placeholder(&leaf.value) };
+        let filler =
+            if conversion == Conversion::Text { is_filler(&leaf.value) } else { is_placeholder(&leaf.value) };
         if filler {
             let message = format!("{}'{}' stands for a value that is missing", named(element), leaf.value);
-            self.found(Severity::Warning, path, "placeholder", message, "write the value, or leave the element out");
+            self.found(
+                Severity::Warning,
+                path,
+                "placeholder",
+                message,
+                "write the value, or leave the element out",
+            );
             return;
         }
         self.length(element, &leaf.value, &path);
@@ -158,7 +182,8 @@ impl Builder<'_> {
         };
         let index = self.make(key);
         if !target.set(&mut self.made[index].node, number, &leaf.mark, value) {
-            let message = format!("{}'{}' comes after another value for the same", named(element), leaf.value);
+            let message =
+                format!("{}'{}' comes after another value for the same", named(element), leaf.value);
             self.found(Severity::Warning, path, "repeated", message, "write it once");
         }
     }
@@ -179,8 +204,12 @@ impl Builder<'_> {
         };
         let found = marked.as_deref().and_then(fit).or_else(|| fit(&leaf.path)).or_else(|| {
             let bare = !leaf.path.contains('@');
-            bare.then(|| ["/@value", "/@extension", "/@displayName"].iter().find_map(|tail| fit(&format!("{}{tail}", leaf.path))))
-                .flatten()
+            bare.then(|| {
+                ["/@value", "/@extension", "/@displayName"]
+                    .iter()
+                    .find_map(|tail| fit(&format!("{}{tail}", leaf.path)))
+            })
+            .flatten()
         });
         found.map(|place| (place, leaf.number))
     }
@@ -190,15 +219,22 @@ impl Builder<'_> {
         let Ok(most) = element.length.parse::<usize>() else { return };
         let length = value.chars().count();
         if length > most {
-            let message = format!("{} {}: {length} characters, {most} are allowed", element.code, element.label);
-            self.found(Severity::Information, path.to_owned(), "too-long", message, "shorten it; it is kept whole");
+            let message =
+                format!("{} {}: {length} characters, {most} are allowed", element.code, element.label);
+            self.found(
+                Severity::Information,
+                path.to_owned(),
+                "too-long",
+                message,
+                "shorten it; it is kept whole",
+            );
         }
     }
 
     fn section(&mut self, number: usize, section: &Section) {
         let mut entries = Vec::new();
         for statement in &section.statements {
-            self.statement(statement, section, None, &mut entries);
+            self.statement(statement, None, &mut entries);
         }
         let known = tables().section(&section.code, &section.title);
         let mut coding = Json::Null;
@@ -224,9 +260,15 @@ impl Builder<'_> {
 
     /// The address of a resource: the same document always makes the same.
     fn address(&self, index: usize) -> String {
-        let id = self.document.head.iter().find(|leaf| leaf.path == "id/@extension").map_or("", |leaf| &leaf.value);
+        let id = self
+            .document
+            .head
+            .iter()
+            .find(|leaf| leaf.path == "id/@extension")
+            .map_or("", |leaf| &leaf.value);
         let organization = "custodian/assignedCustodian/representedCustodianOrganization/id/@extension";
-        let from = self.document.head.iter().find(|leaf| leaf.path == organization).map_or("", |leaf| &leaf.value);
+        let from =
+            self.document.head.iter().find(|leaf| leaf.path == organization).map_or("", |leaf| &leaf.value);
         format!("urn:uuid:{}", stable_id(&["wst500", from, id, &self.document.code, &self.made[index].key]))
     }
 
@@ -239,7 +281,12 @@ impl Builder<'_> {
         format!("{} {}", self.place_of(statement), leaf.path)
     }
 
-    fn statement(&mut self, statement: &Statement, section: &Section, around: Option<Around>, entries: &mut Vec<usize>) {
+    fn statement(
+        &mut self,
+        statement: &Statement,
+        around: Option<Around>,
+        entries: &mut Vec<usize>,
+    ) {
         let own = match statement.kind {
             "procedure" => Some(self.act("Procedure", "Procedure", statement, entries)),
             "substanceAdministration" => {
@@ -254,12 +301,18 @@ impl Builder<'_> {
         };
         let next = own.or(around);
         for within in &statement.within {
-            self.statement(within, section, next, entries);
+            self.statement(within, next, entries);
         }
     }
 
     /// A resource with the leaves of a statement.
-    fn act(&mut self, resource: &str, context: &'static str, statement: &Statement, entries: &mut Vec<usize>) -> Around {
+    fn act(
+        &mut self,
+        resource: &str,
+        context: &'static str,
+        statement: &Statement,
+        entries: &mut Vec<usize>,
+    ) -> Around {
         let index = self.another(resource);
         entries.push(index);
         self.leaves(index, context, statement);
@@ -270,40 +323,73 @@ impl Builder<'_> {
         for leaf in &statement.leaves {
             self.seen.insert(format!("{} {}", statement.kind, leaf.path));
             let places = tables().statement_places(context);
-            let fit = |path: &str| places.iter().find(|place| place.path == path && (leaf.number == 0 || place.repeats));
+            let fit = |path: &str| {
+                places.iter().find(|place| place.path == path && (leaf.number == 0 || place.repeats))
+            };
             let place = fit(&leaf.path).or_else(|| {
                 let bare = !leaf.path.contains('@');
-                bare.then(|| ["/@value", "/@extension", "/@displayName"].iter().find_map(|tail| fit(&format!("{}{tail}", leaf.path))))
-                    .flatten()
+                bare.then(|| {
+                    ["/@value", "/@extension", "/@displayName"]
+                        .iter()
+                        .find_map(|tail| fit(&format!("{}{tail}", leaf.path)))
+                })
+                .flatten()
             });
             let Some(place) = place else {
                 let (path, message) = (self.leaf_place(statement, leaf), leaf.value.clone());
-                self.found(Severity::Warning, path, "unmapped", message, "nothing is lost: the document is kept as it came");
+                self.found(
+                    Severity::Warning,
+                    path,
+                    "unmapped",
+                    message,
+                    "nothing is lost: the document is kept as it came",
+                );
                 continue;
             };
-            let filler =
-                if place.conversion == Conversion::Text { is_filler(&leaf.value) } else { is_placeholder(&leaf.value) };
+            let filler = if place.conversion == Conversion::Text {
+                is_filler(&leaf.value)
+            } else {
+                is_placeholder(&leaf.value)
+            };
             if filler {
-                let (path, message) = (self.leaf_place(statement, leaf), format!("'{}' stands for a value that is missing", leaf.value));
-                self.found(Severity::Warning, path, "placeholder", message, "write the value, or leave the element out");
+                let (path, message) = (
+                    self.leaf_place(statement, leaf),
+                    format!("'{}' stands for a value that is missing", leaf.value),
+                );
+                self.found(
+                    Severity::Warning,
+                    path,
+                    "placeholder",
+                    message,
+                    "write the value, or leave the element out",
+                );
                 continue;
             }
             match to_fhir(place.conversion, &leaf.value) {
                 Ok(value) => {
                     if !place.target.set(&mut self.made[index].node, leaf.number, &leaf.mark, value) {
-                        let (path, message) = (self.leaf_place(statement, leaf), format!("'{}' comes after another value for the same", leaf.value));
+                        let (path, message) = (
+                            self.leaf_place(statement, leaf),
+                            format!("'{}' comes after another value for the same", leaf.value),
+                        );
                         self.found(Severity::Warning, path, "repeated", message, "write it once");
                     }
                 }
                 Err(expected) => {
-                    let (path, message) = (self.leaf_place(statement, leaf), format!("'{}' is not {expected}", leaf.value));
+                    let (path, message) =
+                        (self.leaf_place(statement, leaf), format!("'{}' is not {expected}", leaf.value));
                     self.found(Severity::Error, path, "format", message, expected);
                 }
             }
         }
     }
 
-    fn observation(&mut self, statement: &Statement, around: Option<Around>, entries: &mut Vec<usize>) -> Option<Around> {
+    fn observation(
+        &mut self,
+        statement: &Statement,
+        around: Option<Around>,
+        entries: &mut Vec<usize>,
+    ) -> Option<Around> {
         let code = statement.code.code.as_str();
         if self.layout.body_element(code).is_some() {
             self.seen.insert(code.to_owned());
@@ -349,7 +435,9 @@ impl Builder<'_> {
 
     /// Writes a value into the resource around it, where that has an element for it.
     fn into(&mut self, around: Around, statement: &Statement, value: &Value) -> bool {
-        let Some(meaning) = tables().meaning_within(&statement.code.code, around.context) else { return false };
+        let Some(meaning) = tables().meaning_within(&statement.code.code, around.context) else {
+            return false;
+        };
         if meaning.target == "Specimen.type" {
             let index = self.another("Specimen");
             self.tag(index, statement);
@@ -399,14 +487,20 @@ impl Builder<'_> {
                 self.leaves(index, "Observation", statement);
                 Some(Around { index, context: "LaboratoryItem" })
             }
-            ("Invoice", Some(value @ Value::Money { .. } )) if statement.leaves.is_empty() => {
+            ("Invoice", Some(value @ Value::Money { .. })) if statement.leaves.is_empty() => {
                 self.invoice(statement, value, entries);
                 around
             }
-            ("Condition.code" | "Condition.code.text", Some(value)) if around.is_none_or(|a| a.context == "Condition" || a.context == "Observation") => {
+            ("Condition.code" | "Condition.code.text", Some(value))
+                if around.is_none_or(|a| a.context == "Condition" || a.context == "Observation") =>
+            {
                 self.condition(meaning, statement, value, around, entries)
             }
-            (target, Some(value)) if is_single(target) && statement.leaves.is_empty() && statement.code.qualifier.is_empty() => {
+            (target, Some(value))
+                if is_single(target)
+                    && statement.leaves.is_empty()
+                    && statement.code.qualifier.is_empty() =>
+            {
                 let path = meaning.path();
                 let index = self.make(path.resource.clone());
                 let node = fitting(meaning, value);
@@ -418,7 +512,14 @@ impl Builder<'_> {
             (target, Some(value)) if around.is_none() && target.contains('.') && !is_single(target) => {
                 let path = meaning.path();
                 let Some(node) = fitting(meaning, value) else {
-                    return Some(self.plain_observation("survey", meaning, statement, Some(value), around, entries));
+                    return Some(self.plain_observation(
+                        "survey",
+                        meaning,
+                        statement,
+                        Some(value),
+                        around,
+                        entries,
+                    ));
                 };
                 let index = self.another(&path.resource);
                 entries.push(index);
@@ -447,7 +548,8 @@ impl Builder<'_> {
         if !meaning.loinc.is_empty() {
             codings.push(object([("system", text("http://loinc.org")), ("code", text(meaning.loinc))]));
         }
-        let words = Some(&statement.code.qualifier).filter(|q| !q.is_empty()).unwrap_or(&statement.code.display);
+        let words =
+            Some(&statement.code.qualifier).filter(|q| !q.is_empty()).unwrap_or(&statement.code.display);
         let code = object([("coding", Json::Array(codings)), ("text", text(words.as_str()))]);
         let parent = around.map(|around| self.address(around.index));
         let node = &mut self.made[index].node;
@@ -499,7 +601,8 @@ impl Builder<'_> {
             let code = making.node.get("code");
             let taken = code.and_then(|code| code.get(if is_name { "text" } else { "coding" })).is_some();
             let tag = making.node.get("meta").and_then(|meta| meta.items("tag").first());
-            let same = tag.and_then(|tag| tag.text("code")).is_some_and(|of| of.starts_with("DE05.10.1") == chinese);
+            let same =
+                tag.and_then(|tag| tag.text("code")).is_some_and(|of| of.starts_with("DE05.10.1") == chinese);
             making.key.starts_with("Condition:") && !taken && same && statement.leaves.is_empty()
         });
         let index = match other {
@@ -545,14 +648,24 @@ impl Builder<'_> {
             Some(digits) => object([("value", crate::build::number(digits)), ("currency", text("CNY"))]),
             None => {
                 let message = format!("'{value}' is not an amount");
-                self.found(Severity::Error, self.place_of(statement), "format", message, "a number with two decimals");
+                self.found(
+                    Severity::Error,
+                    self.place_of(statement),
+                    "format",
+                    message,
+                    "a number with two decimals",
+                );
                 return;
             }
         };
         let component = object([("type", text("base")), ("amount", amount)]);
         let coding = skeleton::element_coding(&statement.code.code, &statement.code.display);
-        let item = object([("coding", Json::Array(vec![coding])), ("text", text(statement.code.qualifier.as_str()))]);
-        let line = object([("chargeItemCodeableConcept", item), ("priceComponent", Json::Array(vec![component]))]);
+        let item = object([
+            ("coding", Json::Array(vec![coding])),
+            ("text", text(statement.code.qualifier.as_str())),
+        ]);
+        let line =
+            object([("chargeItemCodeableConcept", item), ("priceComponent", Json::Array(vec![component]))]);
         push(&mut self.made[index].node, "lineItem", line);
         if !matches!(currency.as_str(), "" | "元" | "CNY" | "RMB") {
             let message = format!("'{currency}' is taken for 元");
@@ -610,15 +723,28 @@ impl Builder<'_> {
 
     fn finish(mut self) -> Understood {
         skeleton::link(&mut self.made, self.document, self.grammar, &|made: &[Making], index: usize| {
-            let id = self.document.head.iter().find(|leaf| leaf.path == "id/@extension").map_or("", |leaf| &leaf.value);
+            let id = self
+                .document
+                .head
+                .iter()
+                .find(|leaf| leaf.path == "id/@extension")
+                .map_or("", |leaf| &leaf.value);
             let organization = "custodian/assignedCustodian/representedCustodianOrganization/id/@extension";
-            let from = self.document.head.iter().find(|leaf| leaf.path == organization).map_or("", |leaf| &leaf.value);
+            let from = self
+                .document
+                .head
+                .iter()
+                .find(|leaf| leaf.path == organization)
+                .map_or("", |leaf| &leaf.value);
             format!("urn:uuid:{}", stable_id(&["wst500", from, id, &self.document.code, &made[index].key]))
         });
-        let head = |path: &str| self.document.head.iter().find(|leaf| leaf.path == path).map(|leaf| leaf.value.clone());
+        let head = |path: &str| {
+            self.document.head.iter().find(|leaf| leaf.path == path).map(|leaf| leaf.value.clone())
+        };
         let source = Source {
             format: "wst500".to_owned(),
-            sender: head("custodian/assignedCustodian/representedCustodianOrganization/id/@extension").unwrap_or_default(),
+            sender: head("custodian/assignedCustodian/representedCustodianOrganization/id/@extension")
+                .unwrap_or_default(),
             message_id: head("id/@extension").unwrap_or_default(),
             kind: self.document.code.clone(),
         };
@@ -638,11 +764,15 @@ fn fitting(meaning: &Meaning, value: &Value) -> Option<Node> {
     let last = meaning.target.rsplit('.').next().unwrap_or_default();
     match last {
         "quantity" | "expectedSupplyDuration" | "length" => match value {
-            Value::Quantity { .. } => Some(convert::quantity(value)).filter(|node| !matches!(node, Json::Null)),
+            Value::Quantity { .. } => {
+                Some(convert::quantity(value)).filter(|node| !matches!(node, Json::Null))
+            }
             _ => None,
         },
         "value" if meaning.target == "valueQuantity.value" => match value {
-            Value::Quantity { value, unit } if unit.is_empty() => convert::decimal(value).map(crate::build::number),
+            Value::Quantity { value, unit } if unit.is_empty() => {
+                convert::decimal(value).map(crate::build::number)
+            }
             _ => None,
         },
         "deceasedDateTime" => match value {
@@ -672,9 +802,4 @@ fn escaped(text: &str) -> String {
 /// Says that the standard's catalogue is meant.
 pub fn is_catalogue(system: &str) -> bool {
     system.strip_prefix("urn:oid:") == Some(CATALOGUE)
-}
-
-/// What the store is asked for one resource.
-pub fn create_or_update(query: Option<String>) -> Request {
-    query.map_or(Request::Create, Request::Update)
 }

@@ -92,17 +92,24 @@ pub fn resource(kind: &str) -> Node {
 }
 
 /// Ties the resources of a document together. `address` gives each its address.
-pub fn link(made: &mut Vec<Making>, document: &Document, grammar: &Grammar, address: &dyn Fn(&[Making], usize) -> String) {
+pub fn link(
+    made: &mut [Making],
+    document: &Document,
+    grammar: &Grammar,
+    address: &dyn Fn(&[Making], usize) -> String,
+) {
     let find = |made: &[Making], key: &str| made.iter().position(|making| making.key == key);
     let to = |made: &[Making], key: &str| find(made, key).map(|index| reference(&address(made, index)));
     let patient = to(made, "Patient").unwrap_or(Json::Null);
     let encounter = to(made, "Encounter").unwrap_or(Json::Null);
-    for index in 0..made.len() {
-        let kind = made[index].key.split(':').next().unwrap_or_default().to_owned();
-        let node = &mut made[index].node;
+    for making in made.iter_mut() {
+        let kind = making.key.split(':').next().unwrap_or_default().to_owned();
+        let node = &mut making.node;
         let (subject, visit) = match kind.as_str() {
-            "Observation" | "Condition" | "ServiceRequest" | "MedicationRequest" | "DiagnosticReport" | "CarePlan"
-            | "RiskAssessment" | "Procedure" | "Composition" | "RequestGroup" => ("subject", "encounter"),
+            "Observation" | "Condition" | "ServiceRequest" | "MedicationRequest" | "DiagnosticReport"
+            | "CarePlan" | "RiskAssessment" | "Procedure" | "Composition" | "RequestGroup" => {
+                ("subject", "encounter")
+            }
             "MedicationAdministration" => ("subject", "context"),
             "AllergyIntolerance" => ("patient", "encounter"),
             "Specimen" | "Encounter" | "Invoice" => ("subject", ""),
@@ -143,7 +150,9 @@ pub fn link(made: &mut Vec<Making>, document: &Document, grammar: &Grammar, addr
             *property(&mut made[index].node, "physicalType") = concept(system, code);
         }
     }
-    if let (Some(index), Some(applicant)) = (find(made, "ServiceRequest:application"), to(made, "Organization:applicant")) {
+    if let (Some(index), Some(applicant)) =
+        (find(made, "ServiceRequest:application"), to(made, "Organization:applicant"))
+    {
         *property(&mut made[index].node, "requester") = applicant;
     }
     if let Some(index) = find(made, "Patient") {
@@ -179,14 +188,22 @@ fn provenances(order: &mut Node) {
 fn telecoms(patient: &mut Node) {
     let Json::Array(items) = property(patient, "telecom") else { return };
     for item in items {
-        let system = if item.text("value").is_some_and(|value| value.contains('@')) { "email" } else { "phone" };
+        let system =
+            if item.text("value").is_some_and(|value| value.contains('@')) { "email" } else { "phone" };
         *property(item, "system") = text(system);
     }
 }
 
-fn visit(made: &mut [Making], document: &Document, grammar: &Grammar, to: &dyn Fn(&[Making], &str) -> Option<Node>) {
+fn visit(
+    made: &mut [Making],
+    document: &Document,
+    grammar: &Grammar,
+    to: &dyn Fn(&[Making], &str) -> Option<Node>,
+) {
     let department = to(made, "Organization:department");
-    let provider = department.or_else(|| to(made, "Organization:provider")).or_else(|| to(made, "Organization:hospital"));
+    let provider = department
+        .or_else(|| to(made, "Organization:provider"))
+        .or_else(|| to(made, "Organization:hospital"));
     let places: Vec<Node> =
         ["Location:bed", "Location:room", "Location:ward"].iter().filter_map(|key| to(made, key)).collect();
     let Some(encounter) = made.iter_mut().find(|making| making.key == "Encounter") else { return };
@@ -198,7 +215,8 @@ fn visit(made: &mut [Making], document: &Document, grammar: &Grammar, to: &dyn F
         push(node, "location", object([("location", place)]));
     }
     let patient_type = document.head.iter().find(|leaf| leaf.path.ends_with("patienttypeCode/@code"));
-    let inpatient = document.head.iter().any(|leaf| leaf.mark == "2.16.156.10011.1.12") || grammar.code >= "C0017";
+    let inpatient =
+        document.head.iter().any(|leaf| leaf.mark == "2.16.156.10011.1.12") || grammar.code >= "C0017";
     let class = match patient_type.map(|leaf| leaf.value.as_str()) {
         Some("1") => "AMB",
         Some("2") => "EMER",

@@ -312,7 +312,9 @@ impl Tables {
     /// What a data element is that stands by itself.
     pub fn meaning(&self, element: &str) -> Option<&Meaning> {
         let exact = self.exact.get(&(element, "-")).map(|index| &self.meanings[*index]);
-        exact.or_else(|| self.meanings.iter().find(|meaning| meaning.within == "-" && fits(meaning.element, element)))
+        exact.or_else(|| {
+            self.meanings.iter().find(|meaning| meaning.within == "-" && fits(meaning.element, element))
+        })
     }
 
     /// What a data element is within a resource of a type.
@@ -387,7 +389,14 @@ fn meaning(fields: &[&'static str]) -> Meaning {
         _ => None,
     };
     // `mmol/L` and the like contain the separator of no table; a quantity's unit stands as it is.
-    Meaning { element: field(1), within: field(2), target: field(3), value, detail: field(5), loinc: field(6) }
+    Meaning {
+        element: field(1),
+        within: field(2),
+        target: field(3),
+        value,
+        detail: field(5),
+        loinc: field(6),
+    }
 }
 
 /// Adds the places of one line, which may stand for several.

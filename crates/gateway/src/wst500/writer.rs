@@ -28,7 +28,12 @@ struct Writer<'w> {
 }
 
 /// The XML tree of a document.
-pub fn to_xml(document: &Document, grammar: &Grammar, fill: Fill<'_>, findings: &mut Vec<Finding>) -> Element<'static> {
+pub fn to_xml(
+    document: &Document,
+    grammar: &Grammar,
+    fill: Fill<'_>,
+    findings: &mut Vec<Finding>,
+) -> Element<'static> {
     let mut writer = Writer { grammar, fill, findings };
     let mut root = Element::new("ClinicalDocument");
     for leaf in &document.head {
@@ -80,7 +85,12 @@ impl Writer<'_> {
     }
 
     /// An entry with a statement; what has no room within it goes to `rest`.
-    fn entry(&mut self, statement: &Statement, slot: &Slot, rest: &mut Vec<Statement>) -> Option<Element<'static>> {
+    fn entry(
+        &mut self,
+        statement: &Statement,
+        slot: &Slot,
+        rest: &mut Vec<Statement>,
+    ) -> Option<Element<'static>> {
         let ways: &[&str] = match statement.kind {
             "procedure" => &["procedure"],
             "substanceAdministration" => &["substanceAdministration"],
@@ -117,7 +127,12 @@ impl Writer<'_> {
         Some(entry)
     }
 
-    fn statement(&mut self, statement: &Statement, slot: &Slot, rest: &mut Vec<Statement>) -> Element<'static> {
+    fn statement(
+        &mut self,
+        statement: &Statement,
+        slot: &Slot,
+        rest: &mut Vec<Statement>,
+    ) -> Element<'static> {
         let mut element = Element::new(statement.kind);
         if statement.kind == "observation" {
             let code = &statement.code;
@@ -158,11 +173,18 @@ impl Writer<'_> {
     }
 
     /// A statement within another, or beside it where the schema has no room.
-    fn within(&mut self, within: &Statement, slot: &Slot, element: &mut Element<'static>, rest: &mut Vec<Statement>) {
+    fn within(
+        &mut self,
+        within: &Statement,
+        slot: &Slot,
+        element: &mut Element<'static>,
+        rest: &mut Vec<Statement>,
+    ) {
         let relationship = slot.child("entryRelationship");
         let taken = element.child("entryRelationship").is_some();
         let room = relationship.filter(|slot| slot.occurrence.repeats() || !taken);
-        let own = room.and_then(|slot| slot.child(within.kind)).filter(|slot| fit(within, slot) == whole(within));
+        let own =
+            room.and_then(|slot| slot.child(within.kind)).filter(|slot| fit(within, slot) == whole(within));
         match own {
             Some(slot) => {
                 let inner = self.statement(within, slot, rest);
@@ -194,7 +216,9 @@ impl Writer<'_> {
             Value::Code { code, system, display } => {
                 (&["CD"], vec![("code", code), ("codeSystem", system), ("displayName", display)])
             }
-            Value::Quantity { value, unit } if unit.is_empty() => (&["REAL", "PQ", "INT"], vec![("value", value)]),
+            Value::Quantity { value, unit } if unit.is_empty() => {
+                (&["REAL", "PQ", "INT"], vec![("value", value)])
+            }
             Value::Quantity { value, unit } => (&["PQ"], vec![("value", value), ("unit", unit)]),
             Value::Flag(flag) => (&["BL"], vec![("value", flag)]),
             Value::Time(time) => (&["TS", "IVL_TS"], vec![("value", time)]),
@@ -206,7 +230,9 @@ impl Writer<'_> {
             let fitted: Option<Vec<(&str, String)>> = attributes
                 .iter()
                 .filter(|(attribute, value)| named.attribute(attribute).is_some() || !value.is_empty())
-                .map(|(attribute, value)| Some((*attribute, shaped(&named.attribute(attribute)?.kind, value)?)))
+                .map(|(attribute, value)| {
+                    Some((*attribute, shaped(&named.attribute(attribute)?.kind, value)?))
+                })
                 .collect();
             let Some(fitted) = fitted else { continue };
             element.set("type", (*name).to_owned());
@@ -267,7 +293,8 @@ impl Writer<'_> {
                 }
             }
         }
-        let order = |name: &str| slot.children.iter().position(|child| child.name == name).unwrap_or(usize::MAX);
+        let order =
+            |name: &str| slot.children.iter().position(|child| child.name == name).unwrap_or(usize::MAX);
         element.children.sort_by_key(|child| order(&child.name));
         for child in &mut element.children {
             if let Some(slot) = slot.children.iter().find(|slot| slot.name == child.name) {
@@ -305,7 +332,13 @@ impl Writer<'_> {
 
     /// The value of an attribute or text that is about the document's build; of others, what `fill`
     /// gives, or an empty one where the schema takes it.
-    fn structural(&mut self, element: &Element<'_>, attribute: &str, kind: &Kind, path: &str) -> Option<String> {
+    fn structural(
+        &mut self,
+        element: &Element<'_>,
+        attribute: &str,
+        kind: &Kind,
+        path: &str,
+    ) -> Option<String> {
         let constant = constant(path, attribute, self.grammar);
         if let Some(value) = constant.and_then(|value| shaped(kind, &value)) {
             return Some(value);
@@ -332,7 +365,9 @@ impl Writer<'_> {
 
     /// The name that the schema gives to a code.
     fn pair(&mut self, element: &mut Element<'static>, slot: &Slot) {
-        let (Some(code), Some(display)) = (slot.attribute("code"), slot.attribute("displayName")) else { return };
+        let (Some(code), Some(display)) = (slot.attribute("code"), slot.attribute("displayName")) else {
+            return;
+        };
         let (Kind::OneOf(codes), Kind::OneOf(names)) = (&code.kind, &display.kind) else { return };
         let at = element.attribute("code").and_then(|code| codes.iter().position(|of| *of == code));
         if let Some(name) = at.and_then(|at| names.get(at)) {
@@ -432,7 +467,8 @@ fn head_of(section: &Section, slot: &Slot) -> Element<'static> {
 
 /// How many parts of a statement a slot has room for.
 fn fit(statement: &Statement, slot: &Slot) -> usize {
-    let leaves = statement.leaves.iter().filter(|leaf| super::layout::has(slot, &leaf.path.replace("{*}", "")));
+    let leaves =
+        statement.leaves.iter().filter(|leaf| super::layout::has(slot, &leaf.path.replace("{*}", "")));
     leaves.count() + usize::from(statement.value.is_some() && slot.child("value").is_some())
 }
 
@@ -522,7 +558,9 @@ fn put(element: &mut Element<'static>, slot: &Slot, leaf: &Leaf) -> bool {
 pub fn shaped(kind: &Kind, value: &str) -> Option<String> {
     let keep = || Some(value.to_owned());
     match kind {
-        Kind::Text(least, most) => (*least..=*most).contains(&value.chars().count()).then(|| value.to_owned()),
+        Kind::Text(least, most) => {
+            (*least..=*most).contains(&value.chars().count()).then(|| value.to_owned())
+        }
         Kind::OneOf(list) => list.contains(&value).then(|| value.to_owned()),
         Kind::Flag => matches!(value, "true" | "false" | "0" | "1").then(|| value.to_owned()),
         Kind::Integer(least, most) => {
