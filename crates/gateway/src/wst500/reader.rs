@@ -281,12 +281,7 @@ impl Builder<'_> {
         format!("{} {}", self.place_of(statement), leaf.path)
     }
 
-    fn statement(
-        &mut self,
-        statement: &Statement,
-        around: Option<Around>,
-        entries: &mut Vec<usize>,
-    ) {
+    fn statement(&mut self, statement: &Statement, around: Option<Around>, entries: &mut Vec<usize>) {
         let own = match statement.kind {
             "procedure" => Some(self.act("Procedure", "Procedure", statement, entries)),
             "substanceAdministration" => {
