@@ -1,10 +1,15 @@
 //! Folds the write-ahead log back into the file, away from the writer.
+//!
+//! Only a log that is folded back wholly begins anew at its start. Under steady writing that never happens by
+//! itself: while the log is copied, the writer appends. So when the log has grown long, the rest is copied
+//! while the writer waits, which is short after the first copy.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use tongmai_store::Result;
 
 use crate::{connect, lock};
@@ -13,6 +18,8 @@ use crate::{connect, lock};
 pub(crate) const FOLD_ROWS: u64 = 60_000;
 /// … or when rows have waited for so long.
 const FOLD_AFTER: Duration = Duration::from_secs(2);
+/// A log with a page (of 4 KiB) for so few of these rows is folded back while the writer waits: 60 MB.
+const ROWS_A_PAGE: u64 = 4;
 
 #[derive(Default)]
 struct Signal {
@@ -28,10 +35,16 @@ pub(crate) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(crate) fn start(path: &Path, vfs: Option<&str>, fold_rows: u64) -> Result<Checkpointer> {
+    pub(crate) fn start(
+        path: &Path,
+        vfs: Option<&str>,
+        fold_rows: u64,
+        writer: Arc<Mutex<Connection>>,
+    ) -> Result<Checkpointer> {
         let connection = connect(path, vfs, false)?;
         let signal = Arc::new((Mutex::new(Signal::default()), Condvar::new()));
         let shared = signal.clone();
+        let long_log = (fold_rows / ROWS_A_PAGE) as i64;
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
             .spawn(move || {
@@ -50,8 +63,10 @@ impl Checkpointer {
                     }
                     state.rows = 0;
                     drop(state);
-                    // A failure shows again, and louder, at the next commit.
-                    let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+                    if fold(&connection) > long_log {
+                        let _waits = lock(&writer);
+                        fold(&connection);
+                    }
                 }
             })
             .map_err(|e| tongmai_store::StoreError(format!("cannot start a thread: {e}")))?;
@@ -75,4 +90,10 @@ impl Checkpointer {
             let _ = thread.join();
         }
     }
+}
+
+/// Copies what no reader needs from the log to the file; returns how many pages the log has.
+fn fold(connection: &Connection) -> i64 {
+    // A failure shows again, and louder, at the next commit.
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1)).unwrap_or(0)
 }

@@ -38,7 +38,7 @@ pub struct SqliteStore {
     path: PathBuf,
     vfs: Option<String>,
     secret: [u8; 32],
-    writer: Mutex<Connection>,
+    writer: Arc<Mutex<Connection>>,
     readers: Mutex<Vec<Connection>>,
     given: Mutex<Given>,
     symbols: RwLock<Symbols>,
@@ -91,12 +91,13 @@ impl SqliteStore {
             })
             .map_err(error("reading record keys"))? as u64;
         let symbols = load_symbols(&connection)?;
-        let checkpointer = Checkpointer::start(path, vfs, fold_rows)?;
+        let writer = Arc::new(Mutex::new(connection));
+        let checkpointer = Checkpointer::start(path, vfs, fold_rows, writer.clone())?;
         Ok(SqliteStore {
             path: path.to_owned(),
             vfs: vfs.map(str::to_owned),
             secret,
-            writer: Mutex::new(connection),
+            writer,
             readers: Mutex::new(Vec::new()),
             given: Mutex::new(Given { next_record_key, pending: HashMap::new() }),
             symbols: RwLock::new(symbols),
