@@ -95,24 +95,41 @@ impl Engine {
         Ok(Sealed::new(page, Operation::Everything, positions))
     }
 
+    /// The state that an export begun now shows, and how many resources it has of each of the types,
+    /// most first; types without any are left out.
+    pub fn export_plan(&self, types: &[ResourceTypeId]) -> Outcome<(Seq, Vec<(ResourceTypeId, usize)>)> {
+        let mut snapshot = self.store.snapshot()?;
+        let as_of = snapshot.position();
+        let mut plan = Vec::new();
+        for &type_id in types {
+            let value = i64::from(type_id);
+            let range = NumberRange { slot: TYPE_SLOT, low: value, high: value };
+            match snapshot.count(&range, as_of, usize::MAX >> 1)? {
+                0 => {}
+                count => plan.push((type_id, count)),
+            }
+        }
+        plan.sort_by_key(|&(type_id, count)| (std::cmp::Reverse(count), type_id));
+        Ok((as_of, plan))
+    }
+
     /// Current resources of a type behind `after`, oldest first: a chunk of an export as of a position.
     /// Each is the packed body's text; `since` leaves out what was written before.
     pub fn export_chunk(
         &self,
         type_id: ResourceTypeId,
         after: Seq,
-        as_of: Option<Seq>,
+        as_of: Seq,
         since: Option<i64>,
         limit: usize,
     ) -> Outcome<Sealed<ExportChunk>> {
         let mut snapshot = self.store.snapshot()?;
-        let as_of = as_of.unwrap_or(snapshot.position());
         let value = i64::from(type_id);
         let range = NumberRange { slot: TYPE_SLOT, low: value, high: value };
         let mut hits = Vec::with_capacity(limit);
         let cursor = NumberCursor { value, seq: after, extra: i64::MAX };
         snapshot.scan(&range, Order::Ascending, Some(cursor), as_of, limit, &mut hits)?;
-        let mut chunk = ExportChunk { as_of, ..ExportChunk::default() };
+        let mut chunk = ExportChunk::default();
         chunk.next = if hits.len() == limit { hits.last().map(|hit| hit.seq) } else { None };
         if let Some(since) = since {
             let from = snapshot.position_at(since)?;
@@ -137,6 +154,4 @@ pub struct ExportChunk {
     pub count: usize,
     /// Where the next chunk begins; `None` at the end.
     pub next: Option<Seq>,
-    /// The position that the export shows.
-    pub as_of: Seq,
 }

@@ -1,9 +1,10 @@
 //! Bulk export: asked for, made in the background, fetched as files.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,10 +14,10 @@ use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Response};
 use tokio::io::AsyncReadExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tongmai_access::Requester;
+use tongmai_access::{Access, Requester};
 use tongmai_base::time::Instant;
 use tongmai_engine::bundle::parse_pairs;
-use tongmai_engine::{Failure, Reason};
+use tongmai_engine::{Engine, Failure, Reason};
 use tongmai_fhir::compartment::{self, Compartment};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id, resource_type_name, resource_types};
 use tongmai_fhir::json::write_string;
@@ -160,60 +161,86 @@ pub(crate) async fn begin(
     Ok(answer)
 }
 
-/// Writes the files of an export; each chunk is released, so logged, before it is written.
+/// Writes the files of an export and keeps its job up to date; ends early when that is cancelled.
 fn write(
     service: &Service,
     name: &str,
-    folder: &std::path::Path,
+    folder: &Path,
     types: &[ResourceTypeId],
     since: Option<i64>,
 ) -> Result<Vec<(String, u64)>, String> {
+    let went_on = |more: u64| match service.exports.jobs().get_mut(name) {
+        Some(job) if !job.cancelled => {
+            if let State::Running { done } = &mut job.state {
+                *done += more;
+            }
+            true
+        }
+        _ => false,
+    };
+    let access = &service.access;
+    write_files(&service.engine, access, &Requester::local(), folder, types, since, &|_| {}, &went_on)
+}
+
+/// Writes one file of newline-delimited JSON a type, two types at once, and returns their names and lengths;
+/// each chunk is released, so logged, before it is written.
+///
+/// `planned` hears how many resources there will be at most, `went_on` after each chunk how many more were
+/// written; the export ends when it says no.
+#[expect(clippy::too_many_arguments, reason = "what is exported, for whom, where to, and who watches")]
+pub fn write_files(
+    engine: &Engine,
+    access: &Access,
+    requester: &Requester,
+    folder: &Path,
+    types: &[ResourceTypeId],
+    since: Option<i64>,
+    planned: &dyn Fn(u64),
+    went_on: &(dyn Fn(u64) -> bool + Sync),
+) -> Result<Vec<(String, u64)>, String> {
     std::fs::create_dir_all(folder).map_err(|e| format!("the export folder cannot be made: {e}"))?;
-    let requester = Requester::local();
-    let mut as_of = None;
-    let mut files = Vec::new();
-    for &type_id in types {
-        let type_name = resource_type_name(type_id).unwrap_or("");
-        let (mut after, mut count, mut file) = (0, 0u64, None);
-        loop {
-            let sealed = service
-                .engine
-                .export_chunk(type_id, after, as_of, since, CHUNK)
-                .map_err(|failure| failure.to_string())?;
-            let chunk = service.access.release_blocking(&requester, sealed).map_err(|failure| failure.0)?;
-            as_of = Some(chunk.as_of);
-            if chunk.count > 0 {
-                let out = match &mut file {
-                    Some(out) => out,
-                    None => {
-                        let path = folder.join(format!("{type_name}.ndjson"));
-                        let new =
-                            std::fs::File::create(path).map_err(|e| format!("{type_name}.ndjson: {e}"))?;
-                        file.insert(new)
+    let (as_of, plan) = engine.export_plan(types).map_err(|failure| failure.to_string())?;
+    planned(plan.iter().map(|&(_, count)| count as u64).sum());
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(String, u64)>, String> {
+        let mut files = Vec::new();
+        while let Some(&(type_id, _)) = plan.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let name = resource_type_name(type_id).unwrap_or("");
+            let path = folder.join(format!("{name}.ndjson"));
+            let (mut after, mut count, mut file) = (Some(0), 0, None);
+            while let Some(from) = after {
+                let sealed = engine
+                    .export_chunk(type_id, from, as_of, since, CHUNK)
+                    .map_err(|failure| failure.to_string())?;
+                let chunk = access.release_blocking(requester, sealed).map_err(|failure| failure.0)?;
+                if chunk.count > 0 {
+                    let failed = |e: std::io::Error| format!("{}: {e}", path.display());
+                    if file.is_none() {
+                        file = Some(File::create(&path).map_err(failed)?);
                     }
-                };
-                out.write_all(&chunk.lines).map_err(|e| format!("{type_name}.ndjson: {e}"))?;
-                count += chunk.count as u64;
-            }
-            let mut jobs = service.exports.jobs();
-            match jobs.get_mut(name) {
-                Some(job) if !job.cancelled => {
-                    if let State::Running { done } = &mut job.state {
-                        *done += chunk.count as u64;
+                    if let Some(file) = &mut file {
+                        file.write_all(&chunk.lines).map_err(failed)?;
                     }
+                    count += chunk.count as u64;
                 }
-                _ => return Err("cancelled".into()),
+                if !went_on(chunk.count as u64) {
+                    return Err("cancelled".into());
+                }
+                after = chunk.next;
             }
-            drop(jobs);
-            match chunk.next {
-                Some(next) => after = next,
-                None => break,
+            if count > 0 {
+                files.push((name.to_owned(), count));
             }
         }
-        if count > 0 {
-            files.push((type_name.to_owned(), count));
-        }
-    }
+        Ok(files)
+    };
+    let mut files = std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut files = work()?;
+        files.extend(other.join().map_err(|_| "the export broke off".to_owned())??);
+        Ok::<_, String>(files)
+    })?;
+    files.sort();
     Ok(files)
 }
 

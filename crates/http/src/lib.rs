@@ -29,6 +29,7 @@ use tongmai_base::limits;
 use tongmai_engine::Engine;
 
 pub use answer::{Answer, plain, refuse};
+pub use export::write_files;
 pub use metrics::Metrics;
 pub use request::{Asked, read_body};
 
