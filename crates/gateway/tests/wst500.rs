@@ -90,3 +90,103 @@ fn the_coverage_page_is_what_the_tables_say() {
     assert!(rows >= 2199 && mapped * 100 >= rows * 95, "{mapped} of {rows}");
     assert!(all.iter().all(|c| c.rows == c.mapped + c.unmapped.len()));
 }
+
+fn codes(understood: &Understood) -> Vec<&str> {
+    understood
+        .findings
+        .iter()
+        .filter(|f| f.severity > Severity::Information)
+        .map(|f| f.code.as_str())
+        .collect()
+}
+
+#[test]
+fn character_sets_of_hospitals_are_read() {
+    let text = example("C0002");
+    let expected = wst500::read(text.as_bytes());
+    let declared = text.replace("encoding=\"UTF-8\"", "encoding=\"GBK\"");
+    let undeclared = text.replace(" encoding=\"UTF-8\"", "");
+    for (bytes, wanted) in [
+        (encoding_rs::GBK.encode(&declared).0.into_owned(), vec![]),
+        (encoding_rs::GB18030.encode(&undeclared).0.into_owned(), vec!["charset-assumed"]),
+        ([b"\xef\xbb\xbf".as_slice(), text.as_bytes()].concat(), vec![]),
+    ] {
+        let understood = wst500::read(&bytes);
+        assert_eq!(codes(&understood), wanted);
+        let resources = |u: &Understood| u.entries.iter().map(|e| e.resource.to_string()).collect::<Vec<_>>();
+        assert_eq!(resources(&understood), resources(&expected));
+    }
+}
+
+/// Dirt as it is found, and what is said about it.
+#[test]
+fn dirt_is_named_with_its_data_element_and_its_repair() {
+    let birth = "<birthTime value=\"20260315\"/>";
+    for (from, to, code, says) in [
+        (birth, "<birthTime value=\"-\"/>", "placeholder", "DE02.01.005.01"),
+        (birth, "<birthTime value=\"张三\"/>", "format", "DE02.01.005.01"),
+        ("<name>患者姓名甲</name>", "", "mandatory-missing", "DE02.01.039.00"),
+        ("<name>患者姓名甲</name>", "<name>NULL</name>", "placeholder", "DE02.01.039.00"),
+        ("code=\"1\"", "code=\"男\"", "format", "DE02.01.040.00"),
+        (">主诉描述甲<", ">-<", "placeholder", "DE04.01.119.00"),
+        ("</section>", "", "malformed", "section"),
+        ("<setId>", "<colour value=\"red\"/><setId>", "unmapped", "red"),
+        (
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+            "<!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]>",
+            "doctype",
+            "document type",
+        ),
+    ] {
+        let text = example("C0003");
+        assert!(text.contains(from), "{from}");
+        let understood = wst500::read(text.replacen(from, to, 1).as_bytes());
+        let found = understood
+            .findings
+            .iter()
+            .find(|finding| finding.code == code && finding.to_string().contains(says));
+        let found =
+            found.unwrap_or_else(|| panic!("{to}: no {code} of {says} in {:#?}", understood.findings));
+        assert!(!found.path.is_empty() && !found.repair.is_empty(), "{found}");
+        assert!(understood.entries.len() > 20, "{to}: {} resources", understood.entries.len());
+    }
+    // A person who says 无 has answered.
+    let answered = example("C0003").replace("过敏史详细描述甲", "无");
+    let understood = wst500::read(answered.as_bytes());
+    assert!(
+        understood.entries.iter().any(|e| e.resource.to_string().contains("\"text\":\"无\"")),
+        "{:?}",
+        codes(&understood)
+    );
+}
+
+#[test]
+fn dates_in_other_ways_are_repaired() {
+    let text = example("C0003")
+        .replace("<birthTime value=\"20260315\"/>", "<birthTime value=\"1980-01-02 00:00:00\"/>");
+    let understood = wst500::read(text.as_bytes());
+    let patient = understood
+        .entries
+        .iter()
+        .find(|e| e.resource.text("resourceType") == Some("Patient"))
+        .expect("a patient");
+    assert_eq!(patient.resource.text("birthDate"), Some("1980-01-02"));
+}
+
+/// What is not a document of the standard is refused, with the field, the code and the repair.
+#[test]
+fn what_is_no_document_is_refused() {
+    for (text, code) in [
+        ("", "empty"),
+        ("<a/>", "not-a-document"),
+        ("<ClinicalDocument><code code=\"C0054\"/></ClinicalDocument>", "document-type"),
+        ("<ClinicalDocument/>", "document-type"),
+    ] {
+        let understood = wst500::read(text.as_bytes());
+        assert!(
+            understood.is_refused() && codes(&understood).contains(&code),
+            "{text}: {:?}",
+            understood.findings
+        );
+    }
+}
