@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod charset;
+pub mod service;
 mod understood;
 pub mod wst500;
 pub mod xml;

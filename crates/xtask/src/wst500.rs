@@ -39,10 +39,11 @@ const ELEMENTS_HEADER: &str = "\
 # data element|label|name in the list|length|cardinality
 ";
 
-/// Writes both tables from `data/cn-standards`.
+/// Writes the tables of documents and services from `data/cn-standards`.
 pub fn run(data: &Path) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for (path, text) in tables(data)? {
+    std::fs::create_dir_all(root.join("crates/gateway/tables/service"))?;
+    for (path, text) in tables(data)?.into_iter().chain(services(data)?) {
         std::fs::write(root.join(path), &text).with_context(|| path.to_owned())?;
         println!("{path}: {} lines, {} bytes", text.lines().count(), text.len());
     }
@@ -54,6 +55,74 @@ pub fn coverage() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     std::fs::create_dir_all(root.join("docs/gateway"))?;
     std::fs::write(root.join(COVERAGE), tongmai_gateway::wst500::coverage::page()).context(COVERAGE)
+}
+
+const SERVICES: &str = "crates/gateway/tables/service/grammar.txt";
+const FIELDS: &str = "crates/gateway/tables/service/fields.txt";
+
+const SERVICES_HEADER: &str = "\
+# Requests of the 69 services of the hospital information platform (HL7 version 3), in the form of
+# ../wst500/grammar.txt. Written by `cargo xtask codegen-wst500` from the schemas of
+# liaozhimingandy/django_hip_service (Apache-2.0); do not edit.
+";
+const FIELDS_HEADER: &str = "\
+# Fields of the requests, as public integration projects tabulate them (49 of the 69 services). Written by
+# `cargo xtask codegen-wst500`; do not edit.
+# =service Chinese name
+# path|label|data element|length
+";
+
+/// The text of the services' tables.
+fn services(data: &Path) -> Result<Vec<(&'static str, String)>> {
+    let folder = data.join("hip_schemas/services");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(&folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.sort();
+    let mut titles: HashMap<String, String> = HashMap::new();
+    let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+    let mut reader = csv::Reader::from_path(data.join("mapping/interaction_elements.csv"))?;
+    for row in reader.records() {
+        let row = row?;
+        let field = |index: usize| row.get(index).unwrap_or_default().replace('|', " ").trim().to_owned();
+        let name = field(0);
+        let at = name.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(name.len());
+        let (title, code) = name.split_at(at);
+        titles.insert(
+            code.to_owned(),
+            title.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').to_owned(),
+        );
+        if fields.last().is_none_or(|(of, _)| of != code) {
+            fields.push((code.to_owned(), Vec::new()));
+        }
+        let path: String = field(6).chars().filter(|c| !c.is_whitespace()).collect();
+        if let (true, Some((_, rows))) = (field(1).contains("Request") && !path.is_empty(), fields.last_mut())
+        {
+            let element = Some(field(4)).filter(|element| element.starts_with("DE")).unwrap_or_default();
+            rows.push(format!("{path}|{}|{element}|{}", field(2), field(5)));
+        }
+    }
+    let mut lists = Lists::default();
+    let mut body = String::new();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "xsd")) {
+        let code = path.file_stem().and_then(|stem| stem.to_str()).context("a name")?;
+        let text = std::fs::read_to_string(path)?;
+        let schema = xml::read(&text, &mut Vec::new()).context("no XML")?;
+        writeln!(body, "={code} {}", titles.get(code).map_or(code, String::as_str))?;
+        lists.element(schema.child("element").context("no message")?, 1, &mut body);
+    }
+    let mut grammar = SERVICES_HEADER.to_owned();
+    for (index, list) in lists.values.iter().enumerate() {
+        writeln!(grammar, "%{index} {list}")?;
+    }
+    grammar.push_str(&body);
+    let mut out = FIELDS_HEADER.to_owned();
+    for (code, rows) in &fields {
+        writeln!(out, "={code} {}", titles.get(code).map_or("", String::as_str))?;
+        for row in rows {
+            writeln!(out, "{row}")?;
+        }
+    }
+    Ok(vec![(SERVICES, grammar), (FIELDS, out)])
 }
 
 /// The text of both tables.

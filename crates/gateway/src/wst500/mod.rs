@@ -15,8 +15,10 @@ mod layout;
 mod path;
 mod reader;
 mod skeleton;
-mod table;
+pub(crate) mod table;
 mod writer;
+
+pub(crate) use writer::shaped;
 
 use tongmai_base::{Finding, Severity, limits};
 

@@ -253,7 +253,7 @@ fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
 impl Tables {
     fn parse() -> Tables {
         let mut tables = Tables {
-            grammars: grammars(),
+            grammars: grammars(GRAMMAR),
             elements: elements(),
             head: Vec::new(),
             head_index: HashMap::new(),
@@ -464,7 +464,8 @@ fn elements() -> HashMap<&'static str, Vec<Element>> {
     of
 }
 
-fn grammars() -> Vec<Grammar> {
+/// Reads a table of grammars.
+pub(crate) fn grammars(table: &'static str) -> Vec<Grammar> {
     let mut lists: Vec<&'static [&'static str]> = Vec::new();
     let mut grammars: Vec<Grammar> = Vec::new();
     // The slots that are open, from the root of the document at hand.
@@ -479,7 +480,7 @@ fn grammars() -> Vec<Grammar> {
             }
         }
     };
-    for line in lines(GRAMMAR) {
+    for line in lines(table) {
         if let Some(list) = line.strip_prefix('%') {
             let values = list.split_once(' ').map_or("", |(_, values)| values);
             lists.push(Box::leak(values.split('|').collect::<Vec<_>>().into_boxed_slice()));
