@@ -176,12 +176,7 @@ impl<'t> Salvage<'t, '_> {
             );
             return false;
         }
-        let raw: &'t str = self.slice(start, offset);
-        let name_length = start.name().0.len().min(raw.len());
-        let name = match raw.get(..name_length) {
-            Some(name) if name == start.name().0 => Cow::Borrowed(local(name)),
-            _ => Cow::Owned(local(start.name().0).to_owned()),
-        };
+        let name = self.borrowed(local(start.name().0));
         let mut element = Element { name, offset, ..Element::default() };
         for attribute in start.html_attributes().with_checks(false).flatten() {
             let key = attribute.key.0;
@@ -198,26 +193,32 @@ impl<'t> Salvage<'t, '_> {
                 );
                 break;
             }
-            let key = local(key);
-            if element.attribute(key).is_some() {
+            let key = self.borrowed(local(key));
+            if element.attribute(&key).is_some() {
                 let message = format!("attribute {key} stands twice; the first one counts");
                 self.found(offset, Severity::Error, "malformed", message, "write each attribute once");
                 continue;
             }
             let value = self.unescaped(attribute.value, offset);
-            element.attributes.push((Cow::Owned(key.to_owned()), value));
+            element.attributes.push((key, value));
         }
         self.open.push(element);
         true
     }
 
-    /// The text of a start tag, borrowed from the document rather than from the event.
-    fn slice(&self, start: &BytesStart<'t>, offset: usize) -> &'t str {
-        let from = self.text[offset..].find('<').map_or(offset, |at| offset + at + 1);
-        self.text.get(from..from + start.len()).unwrap_or_default()
+    /// The same text, borrowed from the document where it is a part of it.
+    fn borrowed(&self, part: &str) -> Cow<'t, str> {
+        let offset = (part.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize);
+        match offset.and_then(|offset| self.text.get(offset..offset + part.len())) {
+            Some(same) if std::ptr::eq(same, part) => Cow::Borrowed(same),
+            _ => Cow::Owned(part.to_owned()),
+        }
     }
 
     fn unescaped(&mut self, value: Cow<'_, str>, offset: usize) -> Cow<'t, str> {
+        if !value.contains('&') {
+            return self.borrowed(value.trim());
+        }
         let owned = match escape::unescape(&value) {
             Ok(text) => text.into_owned(),
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tongmai_base::{Finding, Severity};
+use tongmai_base::{Finding, Severity, limits};
 use tongmai_fhir::json::Json;
 
 use super::convert::{self, from_fhir};
@@ -17,6 +17,8 @@ use crate::build::Node;
 pub struct Record<'r> {
     resources: Vec<(String, &'r Node)>,
     by_address: HashMap<String, usize>,
+    /// The resources that are told within another, by the number of that.
+    within: HashMap<usize, Vec<usize>>,
 }
 
 impl<'r> Record<'r> {
@@ -25,7 +27,14 @@ impl<'r> Record<'r> {
         let resources: Vec<(String, &'r Node)> = resources.into_iter().collect();
         let by_address =
             resources.iter().enumerate().map(|(index, (address, _))| (address.clone(), index)).collect();
-        Record { resources, by_address }
+        let mut record = Record { resources, by_address, within: HashMap::new() };
+        for child in 0..record.resources.len() {
+            let parent = record.index(record.resources[child].1.items("focus").first());
+            if let Some(parent) = parent.filter(|parent| *parent != child) {
+                record.within.entry(parent).or_default().push(child);
+            }
+        }
+        record
     }
 
     fn first(&self, kind: &str) -> Option<&'r Node> {
@@ -340,10 +349,17 @@ impl Emitter<'_, '_> {
         if self.record.index(node.items("focus").first()).is_some_and(|parent| parent != index) {
             return;
         }
-        self.resource(index, node, out, findings);
+        self.resource(index, node, 0, out, findings);
     }
 
-    fn resource(&self, index: usize, node: &Node, out: &mut Vec<Statement>, findings: &mut Vec<Finding>) {
+    fn resource(
+        &self,
+        index: usize,
+        node: &Node,
+        depth: usize,
+        out: &mut Vec<Statement>,
+        findings: &mut Vec<Finding>,
+    ) {
         let kind = node.text("resourceType").unwrap_or_default();
         let first = out.len();
         let context = match kind {
@@ -426,9 +442,9 @@ impl Emitter<'_, '_> {
             }
         }
         let mut within = std::mem::take(&mut statement.within);
-        for (child, (_, other)) in self.record.resources.iter().enumerate() {
-            if child != index && self.record.index(other.items("focus").first()) == Some(index) {
-                self.resource(child, other, &mut within, findings);
+        if depth < limits::JSON_DEPTH {
+            for child in self.record.within.get(&index).into_iter().flatten() {
+                self.resource(*child, self.record.resources[*child].1, depth + 1, &mut within, findings);
             }
         }
         out[first].within = within;
