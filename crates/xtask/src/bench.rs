@@ -35,16 +35,22 @@ pub struct Arguments {
     /// Only requests whose name holds this text.
     #[arg(long, default_value = "")]
     only: String,
+    /// Instead: how the searches of counties of these many people compare, one client, warm.
+    #[arg(long, value_name = "PEOPLE", value_delimiter = ',')]
+    growth: Vec<usize>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let data = data_folder()?;
     crate::shell("cargo", &["build", "--release", "--package", "tongmai"])?;
+    if !arguments.growth.is_empty() {
+        return growth(arguments);
+    }
+    let data = data_folder()?;
     let work = PathBuf::from("target/bench");
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work)?;
     println!("durable write of 4 KiB: {:.3} ms (median of 200)", sync_milliseconds(&work)?);
-    let server = Server::start(&work)?;
+    let server = Server::start(&work.join("data"))?;
     println!(
         "cold start, empty: {:.0} ms; idle memory {:.1} MB",
         server.started.as_secs_f64() * 1e3,
@@ -69,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         fs::write(&path, script)?;
         let mut runs = Vec::new();
         for _ in 0..arguments.runs {
-            runs.push(wrk(&path, arguments.seconds)?);
+            runs.push(wrk(&path, 32, arguments.seconds)?);
         }
         runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
         let Load { rate, p50, p99, errors } = &runs[runs.len() / 2];
@@ -82,11 +88,69 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     drop(server);
     let bytes = fs::metadata(work.join("data/store.tongmai"))?.len();
     println!("disk: {:.0} bytes a resource ({bytes} bytes, {total} resources)", bytes as f64 / total as f64);
-    let server = Server::start(&work)?;
+    let server = Server::start(&work.join("data"))?;
     println!("cold start, loaded: {:.0} ms", server.started.as_secs_f64() * 1e3);
     let binary = fs::metadata("target/release/tongmai")?.len();
     println!("stripped binary: {:.1} MB", binary as f64 / 1e6);
     Ok(())
+}
+
+/// The same requests on counties of different sizes, by one client: the middle answer's time each.
+fn growth(arguments: &Arguments) -> Result<()> {
+    let work = PathBuf::from("target/bench");
+    fs::create_dir_all(&work)?;
+    let mut rows: Vec<(&str, Vec<f64>)> = Vec::new();
+    for people in &arguments.growth {
+        let county = work.join(format!("county-{people}"));
+        if !county.join("store.tongmai").exists() {
+            let people = people.to_string();
+            let folder = county.to_string_lossy();
+            let making = ["demo", "--no-serve", "--people", &people, "--data", &folder];
+            crate::shell("target/release/tongmai", &making)?;
+        }
+        let server = Server::start(&county)?;
+        println!(
+            "{people} people: {} resources, cold start {:.0} ms",
+            count_all()?,
+            server.started.as_secs_f64() * 1e3
+        );
+        let known = Known::gather()?;
+        for (name, script) in known.scripts() {
+            if name == "create" || !name.contains(&arguments.only) {
+                continue;
+            }
+            let path = work.join(format!("{name}.lua"));
+            fs::write(&path, script)?;
+            wrk(&path, 1, arguments.seconds)?;
+            let mut runs = Vec::new();
+            for _ in 0..arguments.runs {
+                let load = wrk(&path, 1, arguments.seconds)?;
+                ensure!(load.errors == "-", "{name}: {} requests failed", load.errors);
+                runs.push(milliseconds(&load.p50)?);
+            }
+            runs.sort_by(f64::total_cmp);
+            let middle = runs[runs.len() / 2];
+            match rows.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, all)) => all.push(middle),
+                None => rows.push((name, vec![middle])),
+            }
+        }
+    }
+    for (name, all) in rows {
+        let shown: Vec<String> = all.iter().map(|ms| format!("{ms:.3} ms")).collect();
+        println!("{name}: {}, last to first {:.2}", shown.join(", "), all[all.len() - 1] / all[0]);
+    }
+    Ok(())
+}
+
+/// What wrk writes as `213.00us`, `1.20ms` or `1.00s`.
+fn milliseconds(shown: &str) -> Result<f64> {
+    let (number, factor) = match shown {
+        shown if shown.ends_with("us") => (&shown[..shown.len() - 2], 1e-3),
+        shown if shown.ends_with("ms") => (&shown[..shown.len() - 2], 1.0),
+        shown => (shown.trim_end_matches('s'), 1e3),
+    };
+    Ok(number.parse::<f64>().with_context(|| format!("wrk gave no time: '{shown}'"))? * factor)
 }
 
 fn data_folder() -> Result<PathBuf> {
@@ -118,11 +182,11 @@ struct Server {
 }
 
 impl Server {
-    fn start(work: &Path) -> Result<Server> {
+    fn start(data: &Path) -> Result<Server> {
         let begun = Instant::now();
         let child = Command::new("target/release/tongmai")
             .args(["serve", "--open", "--listen", ADDRESS, "--data"])
-            .arg(work.join("data"))
+            .arg(data)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::null())
             .spawn()
@@ -320,6 +384,8 @@ struct Known {
     observations: Vec<String>,
     codes: Vec<String>,
     pairs: Vec<(String, String)>,
+    /// Months in which something was observed, as `2020-05`.
+    months: Vec<String>,
 }
 
 impl Known {
@@ -331,6 +397,7 @@ impl Known {
             observations: Vec::new(),
             codes: Vec::new(),
             pairs: Vec::new(),
+            months: Vec::new(),
         };
         for entry in entries("/fhir/Patient?_count=1000", 2_000)? {
             known.patients.push(text(&entry["id"]));
@@ -346,7 +413,10 @@ impl Known {
             let patient = text(&entry["subject"]["reference"]).replace("Patient/", "");
             *codes.entry(code.clone()).or_default() += 1;
             known.pairs.push((patient, code));
+            known.months.extend(text(&entry["effectiveDateTime"]).get(..7).map(str::to_owned));
         }
+        known.months.sort();
+        known.months.dedup();
         let mut codes: Vec<(usize, String)> = codes.into_iter().map(|(code, count)| (count, code)).collect();
         codes.sort_unstable_by(|a, b| b.cmp(a));
         known.codes = codes.into_iter().take(40).map(|(_, code)| code).collect();
@@ -358,11 +428,10 @@ impl Known {
         let each = |texts: &[String], url: &dyn Fn(&str) -> String| -> Vec<String> {
             texts.iter().map(|text| url(&encode(text))).collect()
         };
-        let months: Vec<String> = (2005..2021)
-            .flat_map(|year| (1..=12).map(move |month| (year, month)))
-            .map(|(year, month)| {
-                format!("/fhir/Observation?date=ge{year}-{month:02}-01&date=lt{year}-{month:02}-28&_count=20")
-            })
+        let months: Vec<String> = self
+            .months
+            .iter()
+            .map(|month| format!("/fhir/Observation?date=ge{month}-01&date=lt{month}-28&_count=20"))
             .collect();
         let pairs = |url: &dyn Fn(&str, &str) -> String| -> Vec<String> {
             self.pairs.iter().step_by(7).map(|(patient, code)| url(patient, &encode(code))).collect()
@@ -474,9 +543,9 @@ struct Load {
     errors: String,
 }
 
-fn wrk(script: &Path, seconds: u32) -> Result<Load> {
+fn wrk(script: &Path, connections: usize, seconds: u32) -> Result<Load> {
     let output = Command::new("wrk")
-        .args(["-t1", "-c32", "--latency", &format!("-d{seconds}s"), "-s"])
+        .args(["-t1", &format!("-c{connections}"), "--latency", &format!("-d{seconds}s"), "-s"])
         .arg(script)
         .arg(format!("http://{ADDRESS}"))
         .output()
