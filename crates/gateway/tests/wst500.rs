@@ -190,3 +190,55 @@ fn what_is_no_document_is_refused() {
         );
     }
 }
+
+/// A record that came as a document of one type goes out as one of any other, with what that has room for.
+#[test]
+fn a_record_goes_out_as_any_type() {
+    for from in ["C0032", "C0034", "C0002"] {
+        let understood = wst500::read(example(from).as_bytes());
+        for (code, _) in wst500::types() {
+            let text = emitted(&understood, code);
+            let again = wst500::read(text.as_bytes());
+            assert_eq!(again.source.kind, code);
+            let name = |u: &Understood| {
+                let patient = u.entries.iter().find(|e| e.resource.text("resourceType") == Some("Patient"));
+                patient.map(|patient| patient.resource.items("name").first().map(ToString::to_string))
+            };
+            assert_eq!(name(&again), name(&understood), "{from} as {code}");
+            assert!(!codes(&again).contains(&"format"), "{from} as {code}: {:?}", again.findings);
+        }
+    }
+}
+
+/// What came by another door has no document: its resources find their places by their codes.
+#[test]
+fn resources_of_other_doors_go_out_too() {
+    let resources = [
+        r#"{"resourceType":"Patient","name":[{"text":"王小明"}],"gender":"male","birthDate":"1980-01-02"}"#,
+        r#"{"resourceType":"Encounter","status":"finished","class":{"code":"IMP"},"period":{"start":"2026-03-15T08:30:00+08:00"}}"#,
+        r#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":128,"unit":"mmHg"}}"#,
+        r#"{"resourceType":"Condition","code":{"coding":[{"system":"urn:oid:2.16.156.10011.2.3.3.11","code":"I10","display":"原发性高血压"}]},"subject":{"display":"x"}}"#,
+    ];
+    let parsed: Vec<_> = resources
+        .iter()
+        .map(|text| tongmai_fhir::json::Json::parse_str(text).expect("JSON").into_owned())
+        .collect();
+    let addressed = parsed.iter().enumerate().map(|(index, resource)| (index.to_string(), resource));
+    let (text, findings) = wst500::write(addressed, "C0034").expect("a type");
+    for part in ["<name>王小明</name>", "20260315083000", "DE04.10.174.00", "value=\"128\"", "code=\"I10\""]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    // What the schema demands and the record lacks is named, not made up.
+    assert!(findings.iter().any(|finding| finding.code == "mandatory-missing" && !finding.repair.is_empty()));
+}
+
+#[test]
+fn what_is_planned_is_not_told_as_done() {
+    let understood = wst500::read(example("C0026").as_bytes());
+    let procedures =
+        understood.entries.iter().filter(|e| e.resource.text("resourceType") == Some("Procedure"));
+    let states: Vec<_> = procedures.map(|procedure| procedure.resource.text("status")).collect();
+    assert_eq!(states, [Some("preparation")]);
+    assert!(emitted(&understood, "C0026").contains("moodCode=\"INT\""));
+}

@@ -85,6 +85,8 @@ pub struct Statement {
     pub value: Option<Value>,
     pub leaves: Vec<Leaf>,
     pub within: Vec<Statement>,
+    /// Whether it is intended rather than done (`moodCode` other than `EVN`).
+    pub planned: bool,
     /// Where it begins, in bytes.
     pub offset: usize,
 }
@@ -263,7 +265,8 @@ impl Reader<'_, '_> {
     }
 
     fn statement(&mut self, kind: &'static str, element: &Element<'_>) -> Statement {
-        let mut statement = Statement { kind, offset: element.offset, ..Statement::default() };
+        let planned = element.attribute("moodCode").is_some_and(|mood| !matches!(mood, "" | "EVN"));
+        let mut statement = Statement { kind, planned, offset: element.offset, ..Statement::default() };
         for (number, child) in numbered(&element.children) {
             match child.name.as_ref() {
                 "code" if kind == "observation" => statement.code = code(child),
@@ -391,8 +394,9 @@ impl Statement {
         leaves.sort();
         let code = &self.code;
         out.push(format!(
-            "{place} {} {} {} {} = {:?} {}",
+            "{place} {}{} {} {} {} = {:?} {}",
             self.kind,
+            if self.planned { " planned" } else { "" },
             code.code,
             code.display,
             code.qualifier,

@@ -176,6 +176,13 @@ impl Emitter<'_, '_> {
             {
                 continue;
             }
+            // The type and its title are those of the document that is emitted.
+            if matches!(
+                place.path.as_str(),
+                "code/@code" | "code/@codeSystem" | "code/@displayName" | "title"
+            ) {
+                continue;
+            }
             // The way in is told in the body where the type has it there.
             let way_in = place.path.starts_with("componentOf/encompassingEncounter/code");
             if way_in && self.layout.body_element("DE06.00.339.00").is_some() {
@@ -460,7 +467,8 @@ impl Emitter<'_, '_> {
     }
 
     fn act(&self, kind: &'static str, context: &str, node: &Node) -> Statement {
-        Statement { kind, leaves: self.leaves(context, node), ..Statement::default() }
+        let planned = matches!(node.text("status"), Some("preparation"));
+        Statement { kind, planned, leaves: self.leaves(context, node), ..Statement::default() }
     }
 
     fn observation(&self, node: &Node, out: &mut Vec<Statement>) -> &'static str {

@@ -263,7 +263,7 @@ impl Making {
         let section = self.section(key);
         let alone = Part { depth: 0, opens: true, next: false, ..part.clone() };
         let part = if self.stands_alone(element, section, part) { &alone } else { part };
-        let statement = self.statement(section, part);
+        let statement = self.statement(section, part, key == "plan");
         let statements = &mut self.document.sections[section].statements;
         if part.path.is_empty() && part.depth == 0 {
             // The observation itself, or the code of an order.
@@ -310,7 +310,7 @@ impl Making {
     }
 
     /// The statement that a part belongs to, opened where there is none.
-    fn statement(&mut self, section: usize, part: &Part) -> usize {
+    fn statement(&mut self, section: usize, part: &Part, planned: bool) -> usize {
         let kind = match part.kind {
             "proc" => "procedure",
             "drug" => "substanceAdministration",
@@ -336,7 +336,8 @@ impl Making {
             Some(at) => self.open[at].statement,
             None => {
                 let statements = &mut self.document.sections[section].statements;
-                statements.push(Statement { kind, ..Statement::default() });
+                let planned = part.kind == "proc" && planned;
+                statements.push(Statement { kind, planned, ..Statement::default() });
                 let statement = statements.len() - 1;
                 self.open.push(Open { section, kind: part.kind, statement });
                 statement

@@ -90,9 +90,15 @@ impl Target {
                 Which::Running(more) => {
                     return node.items(&step.name).len().saturating_sub(*more).min(REPETITIONS);
                 }
-                Which::Marked(_, true) => {
-                    let last = (0..REPETITIONS).rev().find(|number| step.find(node, *number, "").is_some());
-                    return last.map_or(0, |number| number + 1);
+                Which::Marked(mark, true) => {
+                    let urls = node.items(&step.name).iter().filter_map(|item| item.text("url"));
+                    let tails =
+                        urls.filter_map(|url| url.strip_prefix(EXTENSION)?.strip_prefix(mark.as_str()));
+                    let numbers = tails.filter_map(|tail| match tail.strip_prefix('-') {
+                        Some(number) => number.parse::<usize>().ok(),
+                        None => tail.is_empty().then_some(0),
+                    });
+                    return numbers.max().map_or(0, |last| (last + 1).min(REPETITIONS));
                 }
                 _ => match step.find(node, 0, "") {
                     Some(next) => node = next,

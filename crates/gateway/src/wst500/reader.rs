@@ -283,7 +283,13 @@ impl Builder<'_> {
 
     fn statement(&mut self, statement: &Statement, around: Option<Around>, entries: &mut Vec<usize>) {
         let own = match statement.kind {
-            "procedure" => Some(self.act("Procedure", "Procedure", statement, entries)),
+            "procedure" => {
+                let around = self.act("Procedure", "Procedure", statement, entries);
+                if statement.planned {
+                    *property(&mut self.made[around.index].node, "status") = text("preparation");
+                }
+                Some(around)
+            }
             "substanceAdministration" => {
                 let kind = match self.grammar.code {
                     "C0004" | "C0005" => "MedicationRequest",

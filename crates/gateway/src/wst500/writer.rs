@@ -134,6 +134,9 @@ impl Writer<'_> {
         rest: &mut Vec<Statement>,
     ) -> Element<'static> {
         let mut element = Element::new(statement.kind);
+        if statement.planned && slot.attribute("moodCode").is_some() {
+            element.set("moodCode", "INT");
+        }
         if statement.kind == "observation" {
             let code = &statement.code;
             let mut own = Element::new("code");
