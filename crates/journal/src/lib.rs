@@ -4,10 +4,12 @@
 //! call, syncs once, and then tells every waiter: under load a sync is shared
 //! by many. A file is a sequence of frames `length (u32) ‖ CRC-32 (u32) ‖ entry`;
 //! a torn frame at the end, which a power cut leaves, is cut off when the log is
-//! opened and was never acknowledged.
+//! opened and was never acknowledged. Behind the last frame stand zeros, written
+//! ahead: a sync that changes no length of a file writes only what was logged.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,6 +19,8 @@ use tokio::sync::oneshot;
 
 /// A file is closed and the next begun at this size.
 const FILE_BYTES: u64 = 64 << 20;
+/// So many zeros are written ahead at once.
+const AHEAD_BYTES: u64 = 1 << 20;
 /// Longest entry.
 pub const ENTRY_BYTES: usize = 1 << 20;
 
@@ -44,12 +48,12 @@ impl Journal {
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
             Err(e) => return Err(e),
         };
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let file = OpenOptions::new().create(true).write(true).truncate(false).open(&path)?;
         file.set_len(length)?;
         file.sync_all()?;
         File::open(folder)?.sync_all()?;
         let (sender, receiver) = channel();
-        let writer = Writer { folder: folder.to_owned(), file, number, length };
+        let writer = Writer { folder: folder.to_owned(), file, number, length, ready: length };
         let thread =
             std::thread::Builder::new().name("read log".into()).spawn(move || writer.run(&receiver))?;
         Ok(Journal {
@@ -62,6 +66,10 @@ impl Journal {
     /// Hands an entry to the writer; it is durable when the answer says so.
     pub fn append(&self, entry: Vec<u8>) -> Durable {
         let (done, durable) = oneshot::channel();
+        if entry.is_empty() {
+            let _ = done.send(Err("an empty entry cannot be logged".into()));
+            return durable;
+        }
         if entry.len() > ENTRY_BYTES {
             let _ = done
                 .send(Err(format!("an entry of {} bytes is over the limit of {ENTRY_BYTES}", entry.len())));
@@ -102,7 +110,10 @@ struct Writer {
     folder: PathBuf,
     file: File,
     number: u64,
+    /// Bytes of whole frames.
     length: u64,
+    /// Bytes of the file: frames, and zeros ahead.
+    ready: u64,
 }
 
 impl Writer {
@@ -126,18 +137,33 @@ impl Writer {
     fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
         if self.length >= FILE_BYTES {
             self.number += 1;
-            self.file =
-                OpenOptions::new().create(true).append(true).open(file_path(&self.folder, self.number))?;
-            self.length = 0;
+            // The zeros go, so that a finished file holds frames alone.
+            self.file.set_len(self.length)?;
+            self.file = File::create_new(file_path(&self.folder, self.number))?;
+            (self.length, self.ready) = (0, 0);
             File::open(&self.folder)?.sync_all()?;
         }
-        let written = self.file.write_all(buffer).and_then(|()| self.file.sync_data());
+        let end = self.length + buffer.len() as u64;
+        let written = self.write_ahead(end).and_then(|()| {
+            self.file.write_all_at(buffer, self.length)?;
+            self.file.sync_data()
+        });
         if let Err(error) = written {
             // Nothing half written may stand before the next entry.
             let _ = self.file.set_len(self.length);
+            self.ready = self.length;
             return Err(error);
         }
-        self.length += buffer.len() as u64;
+        self.length = end;
+        Ok(())
+    }
+
+    /// Writes zeros so that the file reaches at least to `end`.
+    fn write_ahead(&mut self, end: u64) -> io::Result<()> {
+        while self.ready < end {
+            self.file.write_all_at(&vec![0; AHEAD_BYTES as usize], self.ready)?;
+            self.ready += AHEAD_BYTES;
+        }
         Ok(())
     }
 }
@@ -182,7 +208,8 @@ fn frames(file: File, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         }
         let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
         let check = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-        if length > ENTRY_BYTES {
+        // An entry is never empty: a length of zero is what was written ahead.
+        if length == 0 || length > ENTRY_BYTES {
             return Ok(());
         }
         entry.resize(length, 0);
@@ -222,9 +249,15 @@ mod tests {
         }
         drop(journal);
         let path = file_path(folder.path(), 1);
-        let whole = std::fs::read(&path).expect("the file");
-        for torn in [&[9u8, 0][..], &[4, 0, 0, 0, 1, 2, 3, 4, 5, 6], &[255; 40]] {
-            std::fs::write(&path, [&whole[..], torn].concat()).expect("written");
+        let frames = whole_frames(File::open(&path).expect("the file")).expect("readable") as usize;
+        assert_eq!(frames, 500 * (8 + 4));
+        let whole = &std::fs::read(&path).expect("the file")[..frames];
+        let zeros = [0; 5000];
+        for torn in
+            [&[9u8, 0][..], &[4, 0, 0, 0, 1, 2, 3, 4, 5, 6], &[255; 40], &zeros, &[4, 0, 0, 0, 1, 0, 0]]
+        {
+            std::fs::write(&path, [whole, torn, if torn.len() % 2 == 0 { &zeros } else { &[] }].concat())
+                .expect("written");
             let journal = Journal::open(folder.path()).expect("opens again");
             journal.append(b"after".to_vec()).blocking_recv().expect("an answer").expect("durable");
             drop(journal);
@@ -236,10 +269,11 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_over_the_limit_is_refused() {
+    fn an_entry_over_the_limit_or_without_content_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Journal::open(folder.path()).expect("a log");
         let answer = |length| journal.append(vec![0; length]).blocking_recv().expect("an answer");
+        assert!(answer(0).is_err());
         assert!(answer(ENTRY_BYTES).is_ok());
         assert!(answer(ENTRY_BYTES + 1).is_err());
     }

@@ -437,6 +437,8 @@ impl Known {
             self.pairs.iter().step_by(7).map(|(patient, code)| url(patient, &encode(code))).collect()
         };
         vec![
+            // What HTTP alone costs here: the limit for everything below.
+            ("nothing", gets(&["/health/live".to_owned()])),
             ("read", gets(&each(&self.observations, &|id| format!("/fhir/Observation/{id}")))),
             ("identifier", gets(&each(&self.identifiers, &|i| format!("/fhir/Patient?identifier={i}")))),
             ("token", gets(&each(&self.codes, &|code| format!("/fhir/Observation?code={code}&_count=20")))),
