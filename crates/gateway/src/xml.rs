@@ -7,6 +7,7 @@
 //! a finding with its line.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use quick_xml::Reader;
 use quick_xml::escape;
@@ -79,7 +80,8 @@ impl<'t> Element<'t> {
 
 /// Reads a document. `None` when it holds no element at all.
 pub fn read<'t>(text: &'t str, findings: &mut Vec<Finding>) -> Option<Element<'t>> {
-    let mut salvage = Salvage { text, open: Vec::new(), root: None, elements: 0, findings };
+    let mut salvage =
+        Salvage { text, places: Places::new(text), open: Vec::new(), root: None, elements: 0, findings };
     if text.len() > limits::MESSAGE_BYTES {
         salvage.found(0, Severity::Fatal, "size", "the document is too large".to_owned(), "send it in parts");
         return None;
@@ -133,12 +135,29 @@ pub fn read<'t>(text: &'t str, findings: &mut Vec<Finding>) -> Option<Element<'t
     salvage.finish()
 }
 
-/// `line:column` of a byte offset.
-pub fn place(text: &str, offset: usize) -> String {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    format!("{line}:{column}")
+/// Says where a byte offset of a text is, as `line:column`. The lines are counted once.
+pub struct Places<'t> {
+    text: &'t str,
+    /// Offsets at which lines begin.
+    lines: OnceCell<Vec<usize>>,
+}
+
+impl<'t> Places<'t> {
+    /// Of this text.
+    pub fn new(text: &'t str) -> Self {
+        Places { text, lines: OnceCell::new() }
+    }
+
+    /// `line:column` of an offset, both from one; columns are bytes.
+    pub fn of(&self, offset: usize) -> String {
+        let lines = self.lines.get_or_init(|| {
+            let breaks = memchr::memchr_iter(b'\n', self.text.as_bytes());
+            std::iter::once(0).chain(breaks.map(|at| at + 1)).collect()
+        });
+        let line = lines.partition_point(|begin| *begin <= offset);
+        let begin = line.checked_sub(1).and_then(|at| lines.get(at)).copied().unwrap_or(0);
+        format!("{line}:{}", offset - begin + 1)
+    }
 }
 
 fn local(name: &str) -> &str {
@@ -147,6 +166,7 @@ fn local(name: &str) -> &str {
 
 struct Salvage<'t, 'f> {
     text: &'t str,
+    places: Places<'t>,
     open: Vec<Element<'t>>,
     root: Option<Element<'t>>,
     elements: usize,
@@ -156,8 +176,8 @@ struct Salvage<'t, 'f> {
 impl<'t> Salvage<'t, '_> {
     #[cold]
     fn found(&mut self, offset: usize, severity: Severity, code: &str, message: String, repair: &str) {
-        if self.findings.len() < limits::MESSAGE_FINDINGS {
-            let path = place(self.text, offset);
+        if self.findings.len() <= limits::MESSAGE_FINDINGS {
+            let path = self.places.of(offset);
             self.findings.push(Finding::new(severity, path, code, message).with_repair(repair));
         }
     }
@@ -410,6 +430,13 @@ mod tests {
         check("<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>", "<a>&amp;e;</a>", &["doctype", "entity"]);
         check("nothing", "", &["empty"]);
         check("<a><![CDATA[<b>]]></a>", "<a>&lt;b&gt;</a>", &[]);
+    }
+
+    #[test]
+    fn places_are_lines_and_columns() {
+        let places = Places::new("ab\nc\n");
+        let told: Vec<String> = (0..=6).map(|offset| places.of(offset)).collect();
+        assert_eq!(told, ["1:1", "1:2", "1:3", "2:1", "2:2", "3:1", "3:2"]);
     }
 
     #[test]

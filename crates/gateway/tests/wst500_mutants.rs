@@ -153,6 +153,43 @@ fn damaged_documents_are_read_as_far_as_they_go() {
     run(0..MUTANTS);
 }
 
+/// Documents that are large in one way: each is read within seconds, and what is left out is named.
+#[test]
+fn documents_made_to_be_slow_are_not() {
+    let text = wst500::example::xml("C0032").expect("a type");
+    let many = |part: &str| part.repeat(60_000);
+    for (from, to) in [
+        ("<structuredBody>", format!("<structuredBody>{}", many("<component><section/></component>"))),
+        (
+            "<entry typeCode=\"COMP\">",
+            format!(
+                "<entry typeCode=\"COMP\">{}",
+                many("<observation><code code=\"DE04.01.119.00\"/><value>x</value></observation>")
+            ),
+        ),
+        ("<custodian", format!("{}<custodian", many("<authenticator><time value=\"1\"/></authenticator>"))),
+        (
+            "<patientRole classCode=\"PAT\">",
+            format!("<patientRole classCode=\"PAT\">{}", many("<telecom value=\"1\"/>")),
+        ),
+        (
+            "<performer",
+            format!("{}<performer", many("<participant><time value=\"20260101\"/></participant>")),
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let started = std::time::Instant::now();
+        let understood = wst500::read(text.replacen(from, &to, 1).as_bytes());
+        assert!(started.elapsed().as_secs() < 20, "{from} takes {:?}", started.elapsed());
+        assert!(understood.entries.len() <= tongmai_base::limits::BUNDLE_ENTRIES + 10, "{from}");
+        let limited = understood
+            .findings
+            .iter()
+            .any(|finding| finding.code == "limit" || finding.code == "findings-limit");
+        assert!(limited || from == "<structuredBody>", "{from}: {} findings", understood.findings.len());
+    }
+}
+
 #[test]
 #[ignore = "long: TONGMAI_MUTANTS says how many"]
 fn very_many_damaged_documents() {

@@ -5,9 +5,11 @@
 //! within it. Organizers and acts only group, and what they group stands in their
 //! place.
 
+use std::collections::HashMap;
+
 use tongmai_base::{Finding, limits};
 
-use crate::xml::{self, Element};
+use crate::xml::{Element, Places};
 
 /// Attributes that say how the document is built and nothing of the patient. `codeSystemName`
 /// follows from `codeSystem`.
@@ -111,8 +113,8 @@ pub struct Document {
 }
 
 /// Reads the tree of a document. What has no place in the model stands in `findings`.
-pub fn from_xml(root: &Element<'_>, text: &str, findings: &mut Vec<Finding>) -> Document {
-    let mut reader = Reader { text, findings };
+pub fn from_xml(root: &Element<'_>, places: &Places<'_>, findings: &mut Vec<Finding>) -> Document {
+    let mut reader = Reader { places, findings };
     let code = root.child("code").and_then(|code| code.attribute("code")).unwrap_or_default();
     let mut document = Document { code: code.to_owned(), ..Document::default() };
     for (number, child) in numbered(&root.children) {
@@ -126,12 +128,14 @@ pub fn from_xml(root: &Element<'_>, text: &str, findings: &mut Vec<Finding>) -> 
 }
 
 /// Children with their number among those of the same name.
-fn numbered<'e, 't>(
-    children: &'e [Element<'t>],
-) -> impl Iterator<Item = (usize, &'e Element<'t>)> + use<'e, 't> {
-    children.iter().enumerate().map(move |(at, child)| {
-        (children[..at].iter().filter(|earlier| earlier.name == child.name).count(), child)
-    })
+fn numbered<'e, 't>(children: &'e [Element<'t>]) -> Vec<(usize, &'e Element<'t>)> {
+    let mut counts: HashMap<&str, usize> = HashMap::with_capacity(children.len());
+    let mut number = |child: &'e Element<'t>| {
+        let count = counts.entry(child.name.as_ref()).or_insert(0);
+        *count += 1;
+        *count - 1
+    };
+    children.iter().map(|child| (number(child), child)).collect()
 }
 
 /// Adds the values of an element and all within it. Empty ones are none.
@@ -170,7 +174,7 @@ fn leaves(element: &Element<'_>, before: &str, number: usize, head: bool, out: &
 }
 
 struct Reader<'t, 'f> {
-    text: &'t str,
+    places: &'f Places<'t>,
     findings: &'f mut Vec<Finding>,
 }
 
@@ -179,14 +183,14 @@ impl Reader<'_, '_> {
     fn unmapped(&mut self, element: &Element<'_>, what: &str) {
         let mut values = Vec::new();
         leaves(element, "", 0, false, &mut values);
-        if values.is_empty() || self.findings.len() >= limits::MESSAGE_FINDINGS {
+        if values.is_empty() || self.findings.len() > limits::MESSAGE_FINDINGS {
             return;
         }
         let shown: Vec<String> =
             values.iter().take(5).map(|leaf| format!("{}={}", leaf.path, leaf.value)).collect();
         let message = format!("{what}: {}", shown.join(", "));
         self.findings.push(
-            Finding::warning(xml::place(self.text, element.offset), "unmapped", message)
+            Finding::warning(self.places.of(element.offset), "unmapped", message)
                 .with_repair("nothing is lost: the document is kept as it came"),
         );
     }

@@ -57,8 +57,9 @@ pub fn read(bytes: &[u8]) -> Understood {
         );
         return refused(findings);
     };
-    let document = document::from_xml(root, &decoded.text, &mut findings);
-    reader::understand(&document, &decoded.text, findings).unwrap_or_else(refused)
+    let places = xml::Places::new(&decoded.text);
+    let document = document::from_xml(root, &places, &mut findings);
+    reader::understand(&document, &places, findings).unwrap_or_else(refused)
 }
 
 /// Emits a document of a type (`C0032`) of resources with their addresses. `Err` when there is no
@@ -84,7 +85,7 @@ pub fn canonical(text: &str) -> Vec<String> {
     let mut findings = Vec::new();
     let Some(root) = xml::read(text, &mut findings) else { return Vec::new() };
     clinical_document(&root)
-        .map(|root| document::from_xml(root, text, &mut findings).canonical())
+        .map(|root| document::from_xml(root, &xml::Places::new(text), &mut findings).canonical())
         .unwrap_or_default()
 }
 

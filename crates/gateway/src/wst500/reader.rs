@@ -1,6 +1,6 @@
 //! From the model of a document to FHIR resources.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tongmai_base::{Finding, Severity, limits};
 use tongmai_fhir::json::Json;
@@ -11,6 +11,7 @@ use super::layout::{Layout, Place, layout};
 use super::skeleton;
 use super::table::{CATALOGUE, Conversion, Element, Grammar, tables};
 use crate::build::{Node, item, object, property, reference, text};
+use crate::xml::Places;
 use crate::{Entry, Source, Understood, stable_id};
 
 mod statement;
@@ -19,6 +20,9 @@ mod statement;
 pub const DISCUSSIONS: &[&str] = &["C0040", "C0044", "C0047", "C0051"];
 /// The identity card's number.
 pub const IDENTITY_CARD: &str = "2.16.156.10011.1.3";
+
+/// Most values that a header is read for.
+const HEAD_VALUES: usize = 2_000;
 
 /// A resource in the making.
 pub struct Making {
@@ -31,8 +35,11 @@ struct Builder<'d> {
     document: &'d Document,
     grammar: &'static Grammar,
     layout: &'static Layout,
-    source: &'d str,
+    places: &'d Places<'d>,
+    /// What the addresses of this document's resources are made of.
+    identity: Vec<&'d str>,
     made: Vec<Making>,
+    by_key: HashMap<String, usize>,
     /// Places of the header, data elements of statements and leaves of statements that were seen.
     seen: HashSet<String>,
     findings: Vec<Finding>,
@@ -41,7 +48,7 @@ struct Builder<'d> {
 /// Makes resources of a document. `None` when its type is none of the 53.
 pub fn understand(
     document: &Document,
-    source: &str,
+    places: &Places<'_>,
     findings: Vec<Finding>,
 ) -> Result<Understood, Vec<Finding>> {
     let Some(grammar) = tables().grammar(&document.code) else {
@@ -62,16 +69,28 @@ pub fn understand(
         document,
         grammar,
         layout: layout(grammar.code),
-        source,
+        places,
+        identity: identity(document),
         made: Vec::new(),
+        by_key: HashMap::new(),
         seen: HashSet::new(),
         findings,
     };
     for key in ["Patient", "Encounter", "Composition"] {
         builder.make(key.to_owned());
     }
-    for leaf in &document.head {
+    for leaf in document.head.iter().take(HEAD_VALUES) {
         builder.head(leaf);
+    }
+    if document.head.len() > HEAD_VALUES {
+        let message = format!("more than {HEAD_VALUES} values; the others are not read");
+        builder.found(
+            Severity::Error,
+            "/ClinicalDocument".to_owned(),
+            "limit",
+            message,
+            "send a smaller document",
+        );
     }
     for (number, section) in document.sections.iter().enumerate() {
         builder.section(number, section);
@@ -82,17 +101,18 @@ pub fn understand(
 
 impl Builder<'_> {
     fn found(&mut self, severity: Severity, path: String, code: &str, message: String, repair: &str) {
-        if self.findings.len() < limits::MESSAGE_FINDINGS {
+        if self.findings.len() <= limits::MESSAGE_FINDINGS {
             self.findings.push(Finding::new(severity, path, code, message).with_repair(repair));
         }
     }
 
     /// The number of a resource, made where it is not there yet.
     fn make(&mut self, key: String) -> usize {
-        if let Some(index) = self.made.iter().position(|making| making.key == key) {
-            return index;
+        if let Some(index) = self.by_key.get(&key) {
+            return *index;
         }
         let node = skeleton::resource(key.split(':').next().unwrap_or_default());
+        self.by_key.insert(key.clone(), self.made.len());
         self.made.push(Making { key, node });
         self.made.len() - 1
     }
@@ -209,20 +229,11 @@ impl Builder<'_> {
     }
 
     fn length(&mut self, element: Option<&Element>, value: &str, path: &str) {
-        let Some(element) = element else { return };
-        let Ok(most) = element.length.parse::<usize>() else { return };
-        let length = value.chars().count();
-        if length > most {
-            let message =
-                format!("{} {}: {length} characters, {most} are allowed", element.code, element.label);
-            self.found(
-                Severity::Information,
-                path.to_owned(),
-                "too-long",
-                message,
-                "shorten it; it is kept whole",
-            );
-        }
+        let Some(element) = element.filter(|element| too_long(Some(element), value)) else { return };
+        let (length, most) = (value.chars().count(), element.length);
+        let message = format!("{} {}: {length} characters, {most} are allowed", element.code, element.label);
+        let repair = "shorten it; it is kept whole";
+        self.found(Severity::Information, path.to_owned(), "too-long", message, repair);
     }
 
     fn section(&mut self, number: usize, section: &Section) {
@@ -254,16 +265,7 @@ impl Builder<'_> {
 
     /// The address of a resource: the same document always makes the same.
     fn address(&self, index: usize) -> String {
-        let id = self
-            .document
-            .head
-            .iter()
-            .find(|leaf| leaf.path == "id/@extension")
-            .map_or("", |leaf| &leaf.value);
-        let organization = "custodian/assignedCustodian/representedCustodianOrganization/id/@extension";
-        let from =
-            self.document.head.iter().find(|leaf| leaf.path == organization).map_or("", |leaf| &leaf.value);
-        format!("urn:uuid:{}", stable_id(&["wst500", from, id, &self.document.code, &self.made[index].key]))
+        address(&self.identity, &self.made[index].key)
     }
 
     /// Data elements that the standard wants and that were not seen.
@@ -315,22 +317,9 @@ impl Builder<'_> {
     }
 
     fn finish(mut self) -> Understood {
-        skeleton::link(&mut self.made, self.document, self.grammar, &|made: &[Making], index: usize| {
-            let id = self
-                .document
-                .head
-                .iter()
-                .find(|leaf| leaf.path == "id/@extension")
-                .map_or("", |leaf| &leaf.value);
-            let organization = "custodian/assignedCustodian/representedCustodianOrganization/id/@extension";
-            let from = self
-                .document
-                .head
-                .iter()
-                .find(|leaf| leaf.path == organization)
-                .map_or("", |leaf| &leaf.value);
-            format!("urn:uuid:{}", stable_id(&["wst500", from, id, &self.document.code, &made[index].key]))
-        });
+        let identity = std::mem::take(&mut self.identity);
+        skeleton::link(&mut self.made, self.document, self.grammar, &|key| address(&identity, key));
+        self.identity = identity;
         let head = |path: &str| {
             self.document.head.iter().find(|leaf| leaf.path == path).map(|leaf| leaf.value.clone())
         };
@@ -350,6 +339,27 @@ impl Builder<'_> {
         understood.settle();
         understood
     }
+}
+
+/// Whether a value is longer than its data element allows.
+fn too_long(element: Option<&Element>, value: &str) -> bool {
+    let most = element.and_then(|element| element.length.parse::<usize>().ok());
+    most.is_some_and(|most| value.len() > most && value.chars().count() > most)
+}
+
+/// What tells one document from others: its type, its identifier and who keeps it.
+fn identity(document: &Document) -> Vec<&str> {
+    let value = |path: &str| {
+        document.head.iter().find(|leaf| leaf.path == path).map_or("", |leaf| leaf.value.as_str())
+    };
+    let keeper = "custodian/assignedCustodian/representedCustodianOrganization/id/@extension";
+    vec!["wst500", value(keeper), value("id/@extension"), document.code.as_str()]
+}
+
+/// The address of a resource: the same document always makes the same.
+fn address(identity: &[&str], key: &str) -> String {
+    let parts: Vec<&str> = identity.iter().copied().chain([key]).collect();
+    format!("urn:uuid:{}", stable_id(&parts))
 }
 
 fn named(element: Option<&Element>) -> String {

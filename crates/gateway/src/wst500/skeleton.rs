@@ -92,14 +92,9 @@ pub fn resource(kind: &str) -> Node {
 }
 
 /// Ties the resources of a document together. `address` gives each its address.
-pub fn link(
-    made: &mut [Making],
-    document: &Document,
-    grammar: &Grammar,
-    address: &dyn Fn(&[Making], usize) -> String,
-) {
+pub fn link(made: &mut [Making], document: &Document, grammar: &Grammar, address: &dyn Fn(&str) -> String) {
     let find = |made: &[Making], key: &str| made.iter().position(|making| making.key == key);
-    let to = |made: &[Making], key: &str| find(made, key).map(|index| reference(&address(made, index)));
+    let to = |made: &[Making], key: &str| find(made, key).map(|_| reference(&address(key)));
     let patient = to(made, "Patient").unwrap_or(Json::Null);
     let encounter = to(made, "Encounter").unwrap_or(Json::Null);
     for making in made.iter_mut() {
@@ -134,7 +129,7 @@ pub fn link(
         }
     }
     visit(made, document, grammar, &to);
-    composition(made, grammar, &to);
+    composition(made, grammar, &to, address);
     for (child, parent) in [
         ("Location:bed", "Location:room"),
         ("Location:room", "Location:ward"),
@@ -227,21 +222,26 @@ fn visit(
     *property(node, "class") = coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", class);
 }
 
-fn composition(made: &mut [Making], grammar: &Grammar, to: &dyn Fn(&[Making], &str) -> Option<Node>) {
+fn composition(
+    made: &mut [Making],
+    grammar: &Grammar,
+    to: &dyn Fn(&[Making], &str) -> Option<Node>,
+    address: &dyn Fn(&str) -> String,
+) {
     let author = to(made, "Practitioner:author");
     let organization = to(made, "Organization:authorOrganization");
     let custodian = to(made, "Organization:custodian");
     let informant = to(made, "RelatedPerson:informant");
     let mut attesters = Vec::new();
-    for index in 0..made.len() {
-        let mode = match made[index].key.as_str() {
+    for making in made.iter() {
+        let mode = match making.key.as_str() {
             "Practitioner:legal" => "legal",
             key if key.starts_with("Practitioner:authenticator.") => "professional",
             _ => continue,
         };
         let signed = super::path::Target::parse("extension{signed}.valueDateTime");
-        let time = signed.get(&made[index].node, 0, "").cloned().unwrap_or(Json::Null);
-        let party = to(made, &made[index].key).unwrap_or(Json::Null);
+        let time = signed.get(&making.node, 0, "").cloned().unwrap_or(Json::Null);
+        let party = reference(&address(&making.key));
         attesters.push(object([("mode", text(mode)), ("time", time), ("party", party)]));
     }
     let fallback = made.iter().find(|making| making.key == "Composition").and_then(|making| {

@@ -48,7 +48,7 @@ pub fn to_xml(
 
 impl Writer<'_> {
     fn found(&mut self, finding: Finding) {
-        if self.findings.len() < limits::MESSAGE_FINDINGS {
+        if self.findings.len() <= limits::MESSAGE_FINDINGS {
             self.findings.push(finding);
         }
     }

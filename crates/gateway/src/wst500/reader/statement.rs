@@ -1,16 +1,15 @@
 //! Statements: which resource each becomes, or which element of the one around it.
 
-use tongmai_base::Severity;
+use tongmai_base::{Severity, limits};
 use tongmai_fhir::json::Json;
 
 use super::super::convert::{self, to_fhir};
 use super::super::document::{Leaf, Statement, Value, is_filler, is_placeholder};
-use super::super::path::Target;
+use super::super::path::{REPETITIONS, Target};
 use super::super::skeleton;
 use super::super::table::{Conversion, Meaning, is_single, tables};
-use super::Builder;
+use super::{Builder, too_long};
 use crate::build::{Node, object, property, push, reference, text};
-use crate::xml;
 
 /// The resource around a statement.
 #[derive(Clone, Copy)]
@@ -22,7 +21,7 @@ pub(super) struct Around {
 
 impl Builder<'_> {
     fn place_of(&self, statement: &Statement) -> String {
-        let at = xml::place(self.source, statement.offset);
+        let at = self.places.of(statement.offset);
         format!("{at} {} {}", statement.code.code, statement.code.display).trim_end().to_owned()
     }
 
@@ -36,6 +35,17 @@ impl Builder<'_> {
         around: Option<Around>,
         entries: &mut Vec<usize>,
     ) {
+        if self.made.len() >= limits::BUNDLE_ENTRIES {
+            let message = format!("more than {} resources; this is not read", limits::BUNDLE_ENTRIES);
+            self.found(
+                Severity::Error,
+                self.place_of(statement),
+                "limit",
+                message,
+                "send a smaller document",
+            );
+            return;
+        }
         let own = match statement.kind {
             "procedure" => {
                 let around = self.act("Procedure", "Procedure", statement, entries);
@@ -76,6 +86,11 @@ impl Builder<'_> {
 
     fn leaves(&mut self, index: usize, context: &str, statement: &Statement) {
         for leaf in &statement.leaves {
+            if leaf.number > REPETITIONS {
+                let (path, message) = (self.leaf_place(statement, leaf), "repeated too often".to_owned());
+                self.found(Severity::Error, path, "limit", message, "write fewer of them");
+                break;
+            }
             self.seen.insert(format!("{} {}", statement.kind, leaf.path));
             let places = tables().statement_places(context);
             let fit = |path: &str| {
@@ -167,7 +182,9 @@ impl Builder<'_> {
         }
         if let Some(value) = value {
             let element = self.layout.body_element(code);
-            self.length(element, &convert::words(value), &self.place_of(statement));
+            if too_long(element, &convert::words(value)) {
+                self.length(element, &convert::words(value), &self.place_of(statement));
+            }
         }
         if let (Some(around), Some(value)) = (around, value)
             && self.into(around, statement, value)
