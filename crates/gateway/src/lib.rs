@@ -4,10 +4,13 @@
 //! format and no store; what it returns goes through the engine as one
 //! transaction ([`Understood::transaction`]), and every resource in it passes
 //! structural validation ([`Understood::settle`]). Bad input is normal: nothing
-//! panics, and what could not be understood stands in a finding.
+//! panics, and what could not be understood stands in a finding. Behind the doors is one
+//! [`pipeline`], which keeps the original and commits; it alone waits and writes.
 
 pub mod build;
 pub mod charset;
+pub mod hl7v2;
+pub mod pipeline;
 pub mod service;
 mod understood;
 pub mod wst500;

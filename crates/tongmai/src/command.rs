@@ -1,5 +1,6 @@
 //! One module a command; each holds its `clap` arguments and a `run`.
 
+pub mod convert;
 pub mod demo;
 pub mod drg;
 pub mod engage;

@@ -29,6 +29,8 @@ enum Command {
     Serve(command::serve::Arguments),
     /// Take in files: NDJSON, Bundles, folders, .zip, .gz, .zst.
     Import(command::import::Arguments),
+    /// Read what hospitals emit (HL7 v2) and print it as FHIR.
+    Convert(command::convert::Arguments),
     /// Write all current resources as NDJSON.
     Export(command::export::Arguments),
     /// Walk the hash chain and compare every index with a rebuild.
@@ -65,6 +67,7 @@ fn main() -> std::process::ExitCode {
         Command::Demo(arguments) => command::demo::run(&arguments),
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Import(arguments) => command::import::run(&arguments),
+        Command::Convert(arguments) => command::convert::run(&arguments),
         Command::Export(arguments) => command::export::run(&arguments),
         Command::Verify(arguments) => command::upkeep::verify(&arguments),
         Command::Backup(arguments) => command::upkeep::backup(&arguments),

