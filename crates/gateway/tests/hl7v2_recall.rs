@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use tongmai_fhir::json::Json;
 use tongmai_fhir::search::date;
+use tongmai_fhir::validate::{Options as Rules, validate};
 use tongmai_gateway::Understood;
 use tongmai_gateway::hl7v2::{Options, table::Tables, understand_with};
 
@@ -275,5 +276,21 @@ fn recall_of_the_reference_bundles() {
     let (recall, precision) = report.print();
     if only.is_empty() {
         assert!(recall >= 90.0, "recall {recall:.2} %, precision {precision:.2} %");
+    }
+}
+
+#[test]
+fn every_message_is_understood() {
+    let Some(folder) = tongmai_testkit::data("hl7v2/messages") else { return };
+    let tables = tables();
+    let mut files = Vec::new();
+    find(&folder, &mut files);
+    for path in files {
+        let understood = understand_with(&tongmai_testkit::read(&path), &tables, &Options::default());
+        assert!(!understood.is_refused(), "{}", path.display());
+        for entry in &understood.entries {
+            let findings = validate(&entry.resource, &Rules::default());
+            assert!(findings.is_empty(), "{}: {findings:?}", path.display());
+        }
     }
 }

@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.no_serve {
         return Ok(());
     }
-    serve(installation, arguments.listen, |address| {
+    serve(installation, arguments.listen, None, |address| {
         println!();
         println!("  清禾县 Qinghe County is alive:  http://{address}/");
         println!("  Take the tour:                 http://{address}/tour");

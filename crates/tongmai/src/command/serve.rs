@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 use tongmai_base::limits;
 use tongmai_engine::Validation;
+use tongmai_gateway::hl7v2::{self, listen::Listener};
+use tongmai_gateway::pipeline::Pipeline;
 use tongmai_http::Service;
 
 use crate::installation::{Installation, Place, now};
@@ -22,6 +24,9 @@ pub struct Arguments {
     /// Address to listen on.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Address on which HL7 v2 messages are taken in over MLLP.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    mllp: Option<SocketAddr>,
     /// No login: everybody who reaches the address sees everything. Only on a loopback address, for synthetic data.
     #[arg(long)]
     open: bool,
@@ -37,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let validation = if arguments.accept_invalid { Validation::Accept } else { Validation::Reject };
     let installation = Installation::open(&arguments.place, validation)?;
-    serve(installation, arguments.listen, |address| {
+    serve(installation, arguments.listen, arguments.mllp, |address| {
         println!("Tongmai 通脉 listens on http://{address}  (FHIR at http://{address}/fhir)");
     })
 }
@@ -50,9 +55,15 @@ pub fn start_log() {
 }
 
 /// Serves an installation until it is told to stop.
-pub fn serve(installation: Installation, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Result<()> {
-    if !listen.ip().is_loopback() {
-        bail!("without a login only a loopback address is served: listen on 127.0.0.1:{}", listen.port());
+pub fn serve(
+    installation: Installation,
+    listen: SocketAddr,
+    mllp: Option<SocketAddr>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<()> {
+    if let Some(open) = [Some(listen), mllp].into_iter().flatten().find(|address| !address.ip().is_loopback())
+    {
+        bail!("without a login only a loopback address is served: listen on 127.0.0.1:{}", open.port());
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build()?;
@@ -69,6 +80,15 @@ pub fn serve(installation: Installation, listen: SocketAddr, ready: impl FnOnce(
             installation.folder.join("exports"),
             installation.remote_store,
         ));
+        if let Some(address) = mllp {
+            let pipeline = Pipeline::new(installation.engine.clone(), installation.access.clone());
+            let socket = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}: choose another with --mllp"))?;
+            let door = Arc::new(Listener::new(pipeline, hl7v2::Options::default(), now));
+            tracing::info!(%address, "taking in HL7 v2");
+            tokio::spawn(door.serve(socket));
+        }
         let housekeeper = tokio::spawn(keep_house(service.clone()));
         ready(address);
         tracing::info!(%address, "serving");
