@@ -74,7 +74,13 @@ impl SqliteStore {
     /// Opens the store on a registered SQLite file system and folds the log back after so many rows: for tests
     /// that inject faults.
     pub fn open_on(path: &Path, vfs: Option<&str>, fold_rows: u64) -> Result<SqliteStore> {
-        let connection = connect(path, vfs, false)?;
+        let connection = open(path, vfs, false)?;
+        // A file of somebody else must stay as it is: neither settings nor the fold at closing may change it.
+        let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        connection.set_db_config(keep_log, true).map_err(error("opening the store"))?;
+        schema::recognise(&connection)?;
+        connection.set_db_config(keep_log, false).map_err(error("opening the store"))?;
+        configure(&connection, vfs, false)?;
         schema::prepare(&connection, || {
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).map_err(|e| StoreError(format!("no randomness: {e}")))?;
@@ -113,7 +119,14 @@ impl SqliteStore {
     }
 }
 
+/// A connection to a file that is known to be a store.
 pub(crate) fn connect(path: &Path, vfs: Option<&str>, reader: bool) -> Result<Connection> {
+    let connection = open(path, vfs, reader)?;
+    configure(&connection, vfs, reader)?;
+    Ok(connection)
+}
+
+fn open(path: &Path, vfs: Option<&str>, reader: bool) -> Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if !reader {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -124,6 +137,10 @@ pub(crate) fn connect(path: &Path, vfs: Option<&str>, reader: bool) -> Result<Co
     }
     .map_err(|e| StoreError(format!("cannot open the store {}: {e}", path.display())))?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(error("opening the store"))?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, vfs: Option<&str>, reader: bool) -> Result<()> {
     let mut settings =
         String::from("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA temp_store = MEMORY;");
     if reader {
@@ -141,7 +158,7 @@ pub(crate) fn connect(path: &Path, vfs: Option<&str>, reader: bool) -> Result<Co
         .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         .map_err(error("opening the store"))?;
     connection.set_prepared_statement_cache_capacity(96);
-    Ok(connection)
+    Ok(())
 }
 
 fn load_symbols(connection: &Connection) -> Result<Symbols> {

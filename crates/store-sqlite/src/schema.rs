@@ -60,17 +60,17 @@ pub(crate) fn error(context: &str) -> impl FnOnce(rusqlite::Error) -> StoreError
     move |e| StoreError(format!("{context}: {e}"))
 }
 
-/// Makes the tables of a new file, or checks that an old one can be read.
-pub(crate) fn prepare(connection: &Connection, secret: impl FnOnce() -> Result<[u8; 32]>) -> Result<()> {
-    let version: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(error("reading the format version"))?;
-    let application: i64 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(error("reading the format version"))?;
+/// Whether the file is a store already; a new, empty file is not yet.
+///
+/// # Errors
+/// The file is a database of something else, or a store that a later release wrote. It only reads.
+pub(crate) fn recognise(connection: &Connection) -> Result<bool> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let version = number("user_version").map_err(error("reading the format version"))?;
+    let application = number("application_id").map_err(error("reading the format version"))?;
     if application == APPLICATION_ID {
         return match version {
-            FORMAT_VERSION => Ok(()),
+            FORMAT_VERSION => Ok(true),
             _ => Err(StoreError(format!(
                 "the store has format {version}, this release reads format {FORMAT_VERSION}: use a newer release"
             ))),
@@ -81,6 +81,14 @@ pub(crate) fn prepare(connection: &Connection, secret: impl FnOnce() -> Result<[
         .map_err(error("reading the schema"))?;
     if tables != 0 || version != 0 || application != 0 {
         return Err(StoreError("the file is a database of something else: name another file".into()));
+    }
+    Ok(false)
+}
+
+/// Makes the tables of a new file.
+pub(crate) fn prepare(connection: &Connection, secret: impl FnOnce() -> Result<[u8; 32]>) -> Result<()> {
+    if recognise(connection)? {
+        return Ok(());
     }
     connection
         .execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID};"))

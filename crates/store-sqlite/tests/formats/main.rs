@@ -9,6 +9,7 @@ mod digest;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tongmai_store::{
     Change, EventKind, Expectation, IndexRows, NumberRow, REGION_RECORD, ResourceKey, Store, TYPE_SLOT,
     Transaction,
@@ -92,6 +93,29 @@ fn a_newer_format_is_refused() {
     assert!(message.contains(&format!("format {newer}")) && message.contains("newer release"), "{message}");
 }
 
+/// The bytes of every file in a folder; the index of a write-ahead log is no content.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| !path.to_string_lossy().ends_with("-shm")).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("a file"))).collect()
+}
+
+#[test]
+fn the_log_of_something_else_is_left_to_its_owner() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("other");
+    let connection = Connection::open(&path).expect("a database");
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("a setting");
+    connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE event (a);").expect("a table");
+    drop(connection);
+    let before = files(folder.path());
+    assert_eq!(before.len(), 2, "the database and its log");
+    let message = refusal(&path);
+    assert!(message.contains("something else"), "{message}");
+    assert!(files(folder.path()) == before, "the file or its log was changed");
+}
+
 #[test]
 fn something_else_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -102,13 +126,10 @@ fn something_else_is_refused() {
         connection.execute_batch("CREATE TABLE event (a); INSERT INTO event VALUES (1);").expect("a table");
         connection.pragma_update(None, "user_version", version).expect("a version");
         drop(connection);
+        let before = files(folder.path());
         let message = refusal(&path);
         assert!(message.contains("something else"), "version {version}: {message}");
-        let rows: i64 = Connection::open(&path)
-            .expect("the database")
-            .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
-            .expect("its row");
-        assert_eq!(rows, 1, "version {version}");
+        assert!(files(folder.path()) == before, "version {version}: the file was changed");
     }
     let path = folder.path().join("text");
     std::fs::write(&path, "no database at all\n".repeat(100)).expect("a file");
