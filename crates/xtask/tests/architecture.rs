@@ -1,6 +1,6 @@
 //! The arrows of ARCHITECTURE.md, read from `cargo metadata`, and the licences of all dependencies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
@@ -127,6 +127,30 @@ fn licences_are_known() {
         }
     }
     assert!(faults.is_empty(), "licences to look at:\n{}", faults.join("\n"));
+}
+
+/// Every crate that one of ours names has a line in `docs/dependencies.md`, and every line a crate.
+#[test]
+fn dependencies_say_why_they_are_there() {
+    let table = include_str!("../../../docs/dependencies.md");
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let explained: BTreeSet<&str> = rows
+        .filter(|row| row.split('|').filter(|cell| !cell.trim().is_empty()).count() == 3)
+        .flat_map(|row| row.split('|').nth(1).unwrap_or("").split(',').map(str::trim))
+        .collect();
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let used: BTreeSet<&str> = packages
+        .iter()
+        .filter(|package| is_ours(package))
+        .flat_map(|package| package["dependencies"].as_array().expect("dependencies"))
+        .filter(|dependency| dependency["path"].is_null())
+        .map(|dependency| dependency["name"].as_str().expect("a name"))
+        .collect();
+    let unexplained: Vec<_> = used.difference(&explained).collect();
+    let unused: Vec<_> = explained.difference(&used).collect();
+    assert!(unexplained.is_empty(), "without a line in docs/dependencies.md: {unexplained:?}");
+    assert!(unused.is_empty(), "in docs/dependencies.md, but no crate names it: {unused:?}");
 }
 
 #[test]
