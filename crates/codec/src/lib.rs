@@ -6,6 +6,11 @@
 //! |---|---|
 //! | 0 | the text itself (where compression would not help) |
 //! | 1 | length of the text (LEB128), then a magicless zstd frame with dictionary 1 |
+//! | 2 | length (LEB128) of a packed note, the packed note, the packed text |
+//!
+//! A note is what is kept beside a text and is not part of it: whoever unpacks the
+//! text does not see it, and it goes where the body goes, into the hash chain, into a
+//! backup, and away with a purge.
 //!
 //! A dictionary holds raw pieces of what it was trained on, so a shipped one is
 //! trained on the synthetic county only. It never changes: a better one gets the
@@ -24,6 +29,7 @@ pub static DICTIONARY_1: &[u8] = include_bytes!("../dictionary/1.zdict");
 
 const FORM_PLAIN: u8 = 0;
 const FORM_DICTIONARY_1: u8 = 1;
+const FORM_NOTED: u8 = 2;
 const LEVEL: i32 = 3;
 /// Longest text that a packed body may claim to hold.
 const LARGEST: usize = 256 * 1024 * 1024;
@@ -94,8 +100,44 @@ pub fn pack(text: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Packs a text with a note beside it; an empty note is none.
+pub fn pack_with_note(text: &[u8], note: &[u8]) -> Vec<u8> {
+    let text = pack(text);
+    if note.is_empty() {
+        return text;
+    }
+    let note = pack(note);
+    let mut packed = Vec::with_capacity(text.len() + note.len() + 6);
+    packed.push(FORM_NOTED);
+    write_length(note.len(), &mut packed);
+    packed.extend_from_slice(&note);
+    packed.extend_from_slice(&text);
+    packed
+}
+
+/// The packed note and the packed text of a body.
+fn parts(packed: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Damaged> {
+    let Some((&FORM_NOTED, rest)) = packed.split_first() else { return Ok((None, packed)) };
+    let (length, rest) = read_length(rest).ok_or(Damaged)?;
+    let (note, text) = rest.split_at_checked(length).ok_or(Damaged)?;
+    Ok((Some(note), text))
+}
+
+/// The note beside the text of a packed body; empty when there is none.
+pub fn note(packed: &[u8]) -> Result<Vec<u8>, Damaged> {
+    let mut out = Vec::new();
+    if let (Some(note), _) = parts(packed)? {
+        unpack_text(note, &mut out)?;
+    }
+    Ok(out)
+}
+
 /// Appends the text of a packed body to `out`.
 pub fn unpack(packed: &[u8], out: &mut Vec<u8>) -> Result<(), Damaged> {
+    unpack_text(parts(packed)?.1, out)
+}
+
+fn unpack_text(packed: &[u8], out: &mut Vec<u8>) -> Result<(), Damaged> {
     match packed.split_first() {
         Some((&FORM_PLAIN, text)) => {
             out.extend_from_slice(text);
@@ -165,6 +207,26 @@ mod tests {
         assert!(round_trip(long.as_bytes()) < 1000);
         let noise: Vec<u8> = (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         assert!(round_trip(&noise) <= noise.len() + 1);
+    }
+
+    #[test]
+    fn a_note_lies_beside_its_text() {
+        let text = b"{\"resourceType\":\"Patient\",\"gender\":\"?\"}".repeat(9);
+        let packed = pack_with_note(&text, "性别 is not a code".as_bytes());
+        let mut out = Vec::new();
+        unpack(&packed, &mut out).expect("the text");
+        assert_eq!(out, text);
+        assert_eq!(note(&packed).expect("the note"), "性别 is not a code".as_bytes());
+        assert_eq!(pack_with_note(&text, b""), pack(&text));
+        assert_eq!(note(&pack(&text)), Ok(Vec::new()));
+        for cut in 1..packed.len() {
+            let mut out = Vec::new();
+            assert!(unpack(&packed[..cut], &mut out).is_err() && out.is_empty());
+        }
+        // A body within a body is none.
+        let mut nested = vec![FORM_NOTED, 2, FORM_PLAIN, b'x'];
+        nested.extend_from_slice(&packed);
+        assert_eq!(unpack(&nested, &mut Vec::new()), Err(Damaged));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod everything;
 pub mod failure;
+pub mod findings;
 pub mod import;
 mod keys;
 mod link;
@@ -95,6 +96,11 @@ impl Engine {
             store,
             validation,
         })
+    }
+
+    /// The last committed position of the ledger.
+    pub fn position(&self) -> Outcome<u64> {
+        Ok(self.store.snapshot()?.position())
     }
 
     /// The store below.

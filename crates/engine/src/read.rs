@@ -2,7 +2,7 @@
 
 use tongmai_access::{Operation, Sealed};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_name};
-use tongmai_store::Seq;
+use tongmai_store::{Event, Seq};
 
 use crate::failure::{Failure, Outcome, Reason};
 use crate::{Engine, Resource};
@@ -24,6 +24,17 @@ impl Engine {
     /// # Errors
     /// Not found, or gone when it was deleted.
     pub fn read(&self, type_id: ResourceTypeId, id: &str) -> Outcome<Sealed<Resource>> {
+        let (resource, event) = self.newest(type_id, id)?;
+        Ok(Sealed::new(resource, Operation::Read, vec![event.seq]))
+    }
+
+    /// One version of a resource.
+    pub fn read_version(&self, type_id: ResourceTypeId, id: &str, version: u32) -> Outcome<Sealed<Resource>> {
+        let (resource, event) = self.version_at(type_id, id, version)?;
+        Ok(Sealed::new(resource, Operation::VersionRead, vec![event.seq]))
+    }
+
+    pub(crate) fn newest(&self, type_id: ResourceTypeId, id: &str) -> Outcome<(Resource, Event)> {
         let key = self.keys.resource(type_id, id);
         let event = self.store.newest_event(key)?.ok_or_else(|| unknown(type_id, id))?;
         let mut resource = self.resource(&event)?;
@@ -35,11 +46,15 @@ impl Engine {
             return Err(unknown(type_id, id));
         }
         resource.type_id = type_id;
-        Ok(Sealed::new(resource, Operation::Read, vec![event.seq]))
+        Ok((resource, event))
     }
 
-    /// One version of a resource.
-    pub fn read_version(&self, type_id: ResourceTypeId, id: &str, version: u32) -> Outcome<Sealed<Resource>> {
+    pub(crate) fn version_at(
+        &self,
+        type_id: ResourceTypeId,
+        id: &str,
+        version: u32,
+    ) -> Outcome<(Resource, Event)> {
         let key = self.keys.resource(type_id, id);
         let mut snapshot = self.store.snapshot()?;
         let mut before = Seq::MAX >> 1;
@@ -52,8 +67,8 @@ impl Engine {
                 )));
             };
             before = last.seq;
-            if let Some(event) = events.iter().find(|event| event.version == version) {
-                let mut resource = self.resource(event)?;
+            if let Some(event) = events.into_iter().find(|event| event.version == version) {
+                let mut resource = self.resource(&event)?;
                 resource.id = id.to_owned();
                 if resource.deleted || resource.erased {
                     let what = if resource.deleted { "is the deletion" } else { "was erased" };
@@ -64,7 +79,7 @@ impl Engine {
                         format!("version {version} {what}"),
                     ));
                 }
-                return Ok(Sealed::new(resource, Operation::VersionRead, vec![event.seq]));
+                return Ok((resource, event));
             }
         }
     }
@@ -114,12 +129,7 @@ impl Engine {
         Ok(Sealed::new(page, Operation::History, positions))
     }
 
-    fn history_page(
-        &self,
-        events: &[tongmai_store::Event],
-        since: Option<i64>,
-        count: usize,
-    ) -> Outcome<HistoryPage> {
+    fn history_page(&self, events: &[Event], since: Option<i64>, count: usize) -> Outcome<HistoryPage> {
         let mut page = HistoryPage::default();
         for event in events.iter().take(count) {
             if since.is_some_and(|since| event.milliseconds() < since) {

@@ -1,14 +1,17 @@
 //! Checks a store: the hash chain is walked, and every index is compared with
 //! what the bodies say it should be.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_fhir::json::Json;
-use tongmai_store::{EventKind, NumberHit, RecordHit, ResourceKey, Seq, Snapshot, TextHit, chain, dump};
+use tongmai_store::{
+    Event, EventKind, NumberHit, RecordHit, ResourceKey, Seq, Snapshot, TextHit, chain, dump,
+};
 
 use crate::Engine;
 use crate::failure::Outcome;
-use crate::rows;
+use crate::{findings, rows};
 
 /// What a check found.
 #[derive(Debug, Default)]
@@ -19,8 +22,20 @@ pub struct Report {
     pub heads: u64,
     /// Index rows that were compared.
     pub rows: u64,
+    /// References to what is not in the store, by the type that refers and the type that is
+    /// missing. No fault: the target may come.
+    pub dangling: BTreeMap<(ResourceTypeId, ResourceTypeId), u64>,
+    /// Current versions that were accepted although they break a rule, by type.
+    pub accepted: BTreeMap<ResourceTypeId, u64>,
     /// What is wrong, in words; empty when the store is whole.
     pub faults: Vec<String>,
+}
+
+/// What is worth knowing of the current versions and breaks nothing.
+#[derive(Default)]
+struct Notes {
+    dangling: BTreeMap<(ResourceTypeId, ResourceTypeId), u64>,
+    accepted: BTreeMap<ResourceTypeId, u64>,
 }
 
 /// Faults that are listed; further ones are only counted in the last line.
@@ -78,21 +93,43 @@ impl Engine {
         if !waiting.is_empty() {
             report.fault(format!("{} events at the end have no head in the hash chain", waiting.len()));
         }
-        let mut seqs: Vec<Seq> = current.into_values().collect();
+        let mut seqs: Vec<Seq> = current.values().copied().collect();
         seqs.sort_unstable();
+        let mut notes = Notes::default();
         // Sums of keyed hashes first: they need no memory, and nearly always there is no more to say.
         let mut expected = (0u64, 0u128);
-        self.rebuilt(&mut *snapshot, &seqs, progress, &mut report, &mut |line| {
+        let mut noted = |event: &Event, json: &Json<'_>| self.note(event, json, &current, &mut notes);
+        self.rebuilt(&mut *snapshot, &seqs, progress, &mut report, &mut noted, &mut |line| {
             expected = (expected.0 + 1, expected.1.wrapping_add(self.line_hash(line)));
         })?;
         let mut found = (0u64, 0u128);
         snapshot
             .dump_indexes(&mut |line| found = (found.0 + 1, found.1.wrapping_add(self.line_hash(line))))?;
         report.rows = found.0;
+        (report.dangling, report.accepted) = (notes.dangling, notes.accepted);
         if expected != found {
             self.compare_rows(&mut *snapshot, &seqs, &mut report)?;
         }
         Ok(report)
+    }
+
+    /// Counts what a current version refers to in vain, and whether it was accepted with errors.
+    fn note(
+        &self,
+        event: &Event,
+        json: &Json<'_>,
+        current: &HashMap<ResourceKey, Seq>,
+        notes: &mut Notes,
+    ) -> Outcome<()> {
+        self.targets(json, &mut |type_id, key| {
+            if !current.contains_key(&key) {
+                *notes.dangling.entry((event.type_id, type_id)).or_default() += 1;
+            }
+        });
+        if !findings::kept(event)?.is_empty() {
+            *notes.accepted.entry(event.type_id).or_default() += 1;
+        }
+        Ok(())
     }
 
     fn line_hash(&self, line: &str) -> u128 {
@@ -107,7 +144,7 @@ impl Engine {
         })?;
         let mut wanted = HashSet::new();
         let mut missing = Vec::new();
-        self.rebuilt(snapshot, seqs, &mut |_, _| {}, report, &mut |line| {
+        self.rebuilt(snapshot, seqs, &mut |_, _| {}, report, &mut |_, _| Ok(()), &mut |line| {
             let hash = self.line_hash(line);
             wanted.insert(hash);
             if !there.contains(&hash) && missing.len() <= LISTED {
@@ -123,13 +160,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives all index rows as the bodies say they should be, as lines of the dump in some order.
+    /// Gives every current version, and all index rows as the bodies say they should be, as lines of the dump in some order.
     fn rebuilt(
         &self,
         snapshot: &mut dyn Snapshot,
         seqs: &[Seq],
         progress: &mut dyn FnMut(u64, u64),
         report: &mut Report,
+        version: &mut dyn FnMut(&Event, &Json<'_>) -> Outcome<()>,
         line: &mut dyn FnMut(&str),
     ) -> Outcome<()> {
         let total = seqs.len() as u64;
@@ -140,6 +178,7 @@ impl Engine {
                     report.fault(format!("the body of event {} is not JSON", event.seq));
                     continue;
                 };
+                version(&event, &json)?;
                 let filed = rows::file(&*self.store, &self.keys, event.type_id, &resource.id, &json)?;
                 let (rows, record_key) = self.place_in_record(filed)?;
                 let seq = event.seq;

@@ -22,7 +22,7 @@ use crate::failure::{Failure, Outcome, Reason};
 use crate::rows::{self, Filed, patient_type};
 use crate::search::Query;
 use crate::writer::WriteError;
-use crate::{Engine, Resource, Validation};
+use crate::{Engine, Resource, Validation, findings};
 
 /// How often a change is decided again when somebody else was faster.
 const ATTEMPTS: usize = 8;
@@ -224,7 +224,8 @@ impl Engine {
             let (_, event) = engine.present(snapshot, type_id, id)?;
             let resource = engine.resource(&event)?;
             let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
-            let checked = Checked { type_id, json, findings: Vec::new() };
+            // The content is the same, and so is what was found wrong with it.
+            let checked = Checked { type_id, json, findings: findings::kept(&event)? };
             let current = Some((event.seq, event.version));
             let mut decided = engine.version(snapshot, &checked, id, current)?;
             if let Some(change) = &mut decided.change {
@@ -542,7 +543,8 @@ impl Engine {
             None => IndexRows::default(),
         };
         let key = self.keys.resource(checked.type_id, id);
-        let body = tongmai_codec::pack(text.as_bytes());
+        let note = findings::note(&checked.findings);
+        let body = tongmai_codec::pack_with_note(text.as_bytes(), note.as_bytes());
         let change = Change {
             key,
             expected: before.map_or(Expectation::Absent, |(seq, _)| Expectation::At(seq)),

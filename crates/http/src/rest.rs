@@ -142,6 +142,11 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
             let resource = release(service, sealed).await?;
             Ok(show(resource))
         }
+        [name, id, "$findings"] if read => findings(service, type_of(name)?, id, None).await,
+        [name, id, "_history", version, "$findings"] if read => {
+            let version = version.parse().map_err(|_| Failure::not_found(format!("version {version}")))?;
+            findings(service, type_of(name)?, id, Some(version)).await
+        }
         [name, id, inner] | [name, id, inner, "_search"] => {
             let compartment = Compartment::from_name(name).ok_or_else(|| {
                 Failure::not_found(format!("a compartment or operation '{name}/{id}/{inner}'"))
@@ -217,6 +222,21 @@ async fn read_one(
         return Ok(answer);
     }
     Ok(show(resource))
+}
+
+/// What is wrong with a version: what was found when it was accepted, and references that dangle.
+async fn findings(
+    service: &Arc<Service>,
+    type_id: ResourceTypeId,
+    id: &str,
+    version: Option<u32>,
+) -> Outcome<Answer> {
+    let id = id.to_owned();
+    let sealed = service.work(false, move |s| s.engine.inspect(type_id, &id, version)).await?;
+    let inspected = release(service, sealed).await?;
+    let mut answer = fhir(200, outcome(&inspected.findings));
+    stamp(&mut answer, &inspected.resource);
+    Ok(answer)
 }
 
 fn part(query: &str) -> Part {

@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{Server, next_link, wait};
+use tongmai_engine::Validation;
 
 fn patient(family: &str) -> Value {
     json!({"resourceType": "Patient", "name": [{"family": family}], "gender": "female", "birthDate": "1959-03-02"})
@@ -53,6 +54,78 @@ fn a_resource_lives_through_its_versions() {
     assert_eq!((back.status, back.header("etag")), (201, "W/\"5\""));
     let report = server.engine.verify(&mut |_, _| {}).expect("verified");
     assert_eq!(report.faults, [""; 0]);
+}
+
+/// Rule and path of each issue of `$findings`.
+fn findings(server: &Server, address: &str) -> Vec<(String, String)> {
+    let reply = server.get(&format!("/fhir/{address}/$findings"));
+    assert_eq!(reply.status, 200, "{address}");
+    let outcome = reply.json();
+    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let issues = outcome["issue"].as_array().expect("issues").iter();
+    let rule = |issue: &Value| text(&issue["details"]["coding"][0]["code"]);
+    issues.map(|issue| (rule(issue), text(&issue["expression"][0]))).filter(|of| !of.0.is_empty()).collect()
+}
+
+#[test]
+fn what_was_accepted_keeps_its_findings() {
+    let server = Server::with(Validation::Accept);
+    let mut bad = patient("卓");
+    bad["colour"] = json!("a red secret");
+    let id = created(&server.post("/fhir/Patient", &bad));
+    let address = format!("Patient/{id}");
+    let unknown = [("unknown-element".to_owned(), "Patient.colour".to_owned())];
+    assert_eq!(findings(&server, &address), unknown);
+    let shown = server.get(&format!("/fhir/{address}")).json();
+    assert_eq!((&shown["colour"], shown.get("issue")), (&json!("a red secret"), None));
+
+    // They belong to their version: a restriction has the same content, a repair has not.
+    let type_id = tongmai_fhir::definition::resource_type_id("Patient").expect("a type");
+    let local = tongmai_access::Requester::local();
+    server.runtime.block_on(server.engine.restrict(&local, type_id, &id, true)).expect("restricted");
+    assert_eq!(findings(&server, &address), unknown);
+    let mut good = patient("卓");
+    good["id"] = json!(id);
+    assert_eq!(server.send("PUT", &format!("/fhir/{address}"), &[], good.to_string().as_bytes()).status, 200);
+    assert_eq!(findings(&server, &address), []);
+    assert_eq!(findings(&server, &format!("{address}/_history/1")), unknown);
+
+    // A restart and a backup have them; one bad record among the current ones is counted.
+    created(&server.post("/fhir/Patient", &bad));
+    let backup = server.folder.path().join("backup");
+    server.engine.store().backup(&backup, &mut |_, _| {}).expect("a backup");
+    for path in [server.folder.path().join("store"), backup] {
+        let engine = Server::engine_over(&path);
+        let report = engine.verify(&mut |_, _| {}).expect("verified");
+        assert_eq!((report.faults.len(), report.accepted.get(&type_id)), (0, Some(&1)));
+    }
+    // A purge erases them with the bodies they may quote.
+    server.runtime.block_on(server.engine.purge(&local, type_id, &id)).expect("purged");
+    assert_eq!(server.get(&format!("/fhir/{address}/_history/1/$findings")).status, 410);
+    let events = server.engine.store().snapshot().and_then(|mut s| s.feed(0, 100)).expect("the ledger");
+    let erased = events.iter().filter(|event| event.commitment.is_some() && event.body.is_empty());
+    assert_eq!(erased.count(), 3);
+    assert_eq!(server.engine.verify(&mut |_, _| {}).expect("verified").faults, [""; 0]);
+}
+
+#[test]
+fn a_reference_without_its_target_is_a_finding_until_it_comes() {
+    let server = Server::start();
+    let id = created(&server.post("/fhir/Observation", &observation("later", "8867-4", "2026-03-01", 70.0)));
+    let address = format!("Observation/{id}");
+    let dangling = [("dangling-reference".to_owned(), "Observation.subject".to_owned())];
+    assert_eq!(findings(&server, &address), dangling);
+    let type_id = |name| tongmai_fhir::definition::resource_type_id(name).expect("a type");
+    let counted = || server.engine.verify(&mut |_, _| {}).expect("verified").dangling;
+    let pair = (type_id("Observation"), type_id("Patient"));
+    assert_eq!(counted(), [(pair, 1)].into());
+    let mut target = patient("来");
+    target["id"] = json!("later");
+    let target = target.to_string();
+    assert_eq!(server.send("PUT", "/fhir/Patient/later", &[], target.as_bytes()).status, 201);
+    assert_eq!((findings(&server, &address), counted()), (Vec::new(), [].into()));
+    assert_eq!(server.send("DELETE", "/fhir/Patient/later", &[], b"").status, 204);
+    assert_eq!((findings(&server, &address), counted()), (dangling.to_vec(), [(pair, 1)].into()));
 }
 
 #[test]

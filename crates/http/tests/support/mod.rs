@@ -18,8 +18,8 @@ use tongmai_store_sqlite::SqliteStore;
 pub struct Server {
     pub address: SocketAddr,
     pub engine: Arc<Engine>,
-    _runtime: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    pub runtime: tokio::runtime::Runtime,
+    pub folder: tempfile::TempDir,
 }
 
 static CLOCK: AtomicU64 = AtomicU64::new(1_790_000_000_000);
@@ -63,11 +63,14 @@ impl Reply {
 
 impl Server {
     pub fn start() -> Server {
+        Server::with(Validation::Reject)
+    }
+
+    pub fn with(validation: Validation) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Arc::new(SqliteStore::open(&folder.path().join("store")).expect("a store"));
-        let engine = Arc::new(
-            Engine::start(store, Surroundings { now, random }, Validation::Reject).expect("an engine"),
-        );
+        let engine =
+            Arc::new(Engine::start(store, Surroundings { now, random }, validation).expect("an engine"));
         let access =
             Arc::new(Access::open(Policy::Open, &folder.path().join("reads"), now).expect("a read log"));
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -80,7 +83,13 @@ impl Server {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         runtime.spawn(async move { tongmai_http::serve(service, listener, std::future::pending()).await });
-        Server { address, engine, _runtime: runtime, _folder: folder }
+        Server { address, engine, runtime, folder }
+    }
+
+    /// Another engine over a copy of the store: a restart, a backup.
+    pub fn engine_over(path: &std::path::Path) -> Engine {
+        let store = Arc::new(SqliteStore::open(path).expect("the store opens"));
+        Engine::start(store, Surroundings { now, random }, Validation::Reject).expect("an engine")
     }
 
     /// One request on a connection of its own.

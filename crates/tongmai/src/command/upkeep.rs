@@ -30,6 +30,16 @@ pub fn verify(arguments: &VerifyArguments) -> Result<()> {
         "{} events, {} heads of the hash chain, {} index rows",
         report.events, report.heads, report.rows
     );
+    let name = |type_id| tongmai_fhir::definition::resource_type_name(type_id).unwrap_or("?");
+    for (type_id, count) in &report.accepted {
+        println!(
+            "  {count} of type {} were accepted although they break a rule: see [type]/[id]/$findings",
+            name(*type_id)
+        );
+    }
+    for ((from, to), count) in &report.dangling {
+        println!("  {count} references of {} point at a {} that is not here", name(*from), name(*to));
+    }
     if report.faults.is_empty() {
         println!("whole: the chain verifies and every index equals its rebuild");
         return Ok(());
