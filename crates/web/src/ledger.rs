@@ -42,7 +42,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     let before = page.parameter("before").and_then(|before| before.parse().ok());
     let (end, sealed) = site
         .work(move |site| {
-            let end = site.engine.store().snapshot()?.position();
+            let end = site.engine.position()?;
             Ok::<_, tongmai_engine::Failure>((end, site.engine.type_history(None, before, None, PAGE)?))
         })
         .await?;

@@ -20,7 +20,9 @@ mod resource;
 mod tour;
 mod tree;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use hyper::Method;
@@ -31,20 +33,42 @@ use tongmai_http::{Answer, Asked, Pages};
 
 use crate::frame::Frame;
 
-/// The pages over an engine.
-pub fn pages(engine: Arc<Engine>, access: Arc<Access>) -> Pages {
+/// How often the views are brought up to date when nobody looks.
+const RUN_VIEWS: Duration = Duration::from_secs(60);
+
+/// The pages over an engine; the checkpoints of their views lie in `folder`.
+pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
     let started = engine.now();
     let site = Arc::new(Site {
         engine,
         access,
-        counter: county::Counter::default(),
+        counter: county::Counter::new(folder),
         check: tour::Check::default(),
         started,
     });
+    run_views(&site);
     Arc::new(move |asked| {
         let site = site.clone();
         Box::pin(async move { answer(&site, &asked).await })
     })
+}
+
+/// Brings the views up to date as long as there is a site: what was purged must leave their
+/// checkpoints, and the first to look after a quiet night must not wait.
+fn run_views(site: &Arc<Site>) {
+    let site = Arc::downgrade(site);
+    let run = move || {
+        loop {
+            std::thread::sleep(RUN_VIEWS);
+            let Some(site) = site.upgrade() else { return };
+            if let Err(failure) = site.counter.advance(&site.engine) {
+                tracing::error!(%failure, "the views could not be brought up to date");
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("views".into()).spawn(run) {
+        tracing::warn!(%error, "views are brought up to date only when somebody looks");
+    }
 }
 
 /// Everything that a page needs.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use askama::Template;
+use tongmai_base::{Finding, Severity};
+use tongmai_engine::findings::Inspected;
 use tongmai_engine::{Failure, Outcome, Reason, Resource};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
 use tongmai_fhir::json::{Json, write_string};
@@ -26,6 +28,14 @@ pub struct Version {
     pub gone: bool,
 }
 
+/// A finding as it is shown.
+struct Remark {
+    /// It breaks a rule; otherwise it is worth knowing.
+    grave: bool,
+    rule: String,
+    finding: Finding,
+}
+
 #[derive(Template)]
 #[template(path = "resource.html")]
 struct Page {
@@ -45,6 +55,7 @@ struct Page {
     purpose: String,
     position: i64,
     versions: Vec<Version>,
+    findings: Vec<Remark>,
 }
 
 framed!(Page);
@@ -66,12 +77,7 @@ pub async fn page(
     };
     let versions = versions(site, type_id, id).await?;
     let wanted = id.to_owned();
-    let sealed = site
-        .work(move |site| match version {
-            None => site.engine.read(type_id, &wanted),
-            Some(version) => site.engine.read_version(type_id, &wanted, version),
-        })
-        .await;
+    let sealed = site.work(move |site| site.engine.inspect(type_id, &wanted, version)).await;
     let sealed = match sealed {
         Ok(sealed) => sealed,
         Err(failure) if failure.reason == Reason::Gone => {
@@ -79,25 +85,12 @@ pub async fn page(
         }
         Err(failure) => return Err(failure),
     };
-    let resource = site.release(sealed).await?.into_inner();
-    let (actor, purpose) = site
-        .work({
-            let seq = resource.seq;
-            move |site| writer(site, seq)
-        })
-        .await?;
-    let shown = fill(page, kind, &resource, versions, actor, purpose)?;
-    render(asked, 200, &shown)
+    let inspected = site.release(sealed).await?.into_inner();
+    render(asked, 200, &fill(page, kind, inspected, versions)?)
 }
 
-fn fill(
-    page: Frame,
-    kind: &str,
-    resource: &Resource,
-    versions: Vec<Version>,
-    actor: String,
-    purpose: String,
-) -> Outcome<Page> {
+fn fill(page: Frame, kind: &str, inspected: Inspected, versions: Vec<Version>) -> Outcome<Page> {
+    let Inspected { resource, actor, purpose, findings } = inspected;
     let json = Json::parse(&resource.text)
         .map_err(|error| Failure::new(Reason::Internal, "", "exception", error.to_string()))?;
     let l = page.language;
@@ -116,6 +109,7 @@ fn fill(
         id: resource.id.clone(),
         version,
         versions,
+        findings: findings.into_iter().map(|finding| remark(finding, l)).collect(),
         actor,
         purpose,
         raw,
@@ -136,13 +130,9 @@ async fn versions(site: &Arc<Site>, type_id: ResourceTypeId, id: &str) -> Outcom
     Ok(history.versions.into_iter().map(version).collect())
 }
 
-/// Who wrote the event at a position, and why, as the ledger has it.
-fn writer(site: &Site, position: u64) -> Outcome<(String, String)> {
-    let store = site.engine.store();
-    let events = store.snapshot()?.events(&[position])?;
-    let Some(event) = events.first() else { return Ok(Default::default()) };
-    let text = |symbol| store.symbol_text(symbol).map(Option::unwrap_or_default);
-    Ok((text(event.actor)?, text(event.purpose)?))
+fn remark(finding: Finding, l: Language) -> Remark {
+    let rule = l.code("rule", &finding.code).into_owned();
+    Remark { grave: finding.severity >= Severity::Error, rule, finding }
 }
 
 /// What the resource is called.

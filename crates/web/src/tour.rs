@@ -150,7 +150,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
             let kind = resource_type_id("Patient").unwrap_or_default();
             let pairs = [("identifier".into(), token(ZHUOMA)), ("_count".into(), "1".into())];
             let query = site.engine.query(&[kind], None, &pairs, false)?;
-            let position = site.engine.store().snapshot()?.position();
+            let position = site.engine.position()?;
             Ok::<_, tongmai_engine::Failure>((position, site.engine.search(&query, None)?))
         })
         .await?;

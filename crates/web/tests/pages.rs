@@ -178,6 +178,35 @@ async fn a_record_is_put_together_over_providers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_wrong_stands_with_its_version_and_who_wrote_it() {
+    let site = county::with(tongmai_engine::Validation::Accept);
+    site.load(
+        r#"{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Observation","id":"o",
+        "status":"final","code":{"text":"脉搏"},"colour":"<b>red</b>","subject":{"reference":"Patient/later"}},
+        "request":{"method":"PUT","url":"Observation/o"}}]}"#,
+    )
+    .await;
+    let sealed = site.engine.type_history(None, None, None, 1).expect("a page");
+    let local = tongmai_access::Requester::local();
+    let history = site.access.release(&local, sealed).await.expect("logged");
+    let id = &history.versions[0].id;
+    let page = get(&site, &format!("/resource/Observation/{id}")).await;
+    assert_eq!(page.status, 200);
+    for words in ["校验发现", "未知元素", "Observation.colour", "引用的记录不在此处", "系统管理", "HSYSADMIN"]
+    {
+        assert!(page.text.contains(words), "{words}: {}", page.text);
+    }
+    assert!(!page.text.contains("<b>red"), "what was written is escaped");
+    let english =
+        ask(&site, Method::GET, &format!("/resource/Observation/{id}/1"), &[(ACCEPT_LANGUAGE, "en")]).await;
+    assert!(english.text.contains("Findings") && english.text.contains("unknown element"));
+    // A sound record has no such part.
+    let sound = county::county(1).await;
+    let patient = sound.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
+    assert!(!get(&sound, &format!("/resource/Patient/{patient}")).await.text.contains("校验发现"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_are_found_by_what_is_known_of_them() {
     let site = county::county(60).await;
     let number = story::ZHUOMA;
@@ -339,6 +368,6 @@ async fn figures_are_the_same_when_they_are_counted_again() {
     }
     let stepwise = get(&site, "/live").await.text;
     assert_ne!(stepwise, first);
-    site.pages = tongmai_web::pages(site.engine.clone(), site.access.clone());
+    site.pages = tongmai_web::pages(site.engine.clone(), site.access.clone(), None);
     assert_eq!(get(&site, "/live").await.text, stepwise);
 }

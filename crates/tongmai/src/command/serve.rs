@@ -72,7 +72,11 @@ pub fn serve(
             .await
             .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
         let address = listener.local_addr()?;
-        let pages = tongmai_web::pages(installation.engine.clone(), installation.access.clone());
+        let pages = tongmai_web::pages(
+            installation.engine.clone(),
+            installation.access.clone(),
+            Some(installation.folder.join("views")),
+        );
         let service = Arc::new(Service::new(
             installation.engine.clone(),
             installation.access.clone(),

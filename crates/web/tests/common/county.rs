@@ -40,12 +40,17 @@ fn random() -> [u8; 16] {
 
 /// An empty region.
 pub fn empty() -> Site {
+    with(Validation::Reject)
+}
+
+/// An empty region that refuses, or keeps, what breaks a rule.
+pub fn with(validation: Validation) -> Site {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Arc::new(MemoryStore::new([7; 32]));
-    let engine = Engine::start(store, Surroundings { now, random }, Validation::Reject).expect("an engine");
+    let engine = Engine::start(store, Surroundings { now, random }, validation).expect("an engine");
     let engine = Arc::new(engine);
     let access = Arc::new(Access::open(Policy::Open, folder.path(), now).expect("a log of reads"));
-    let pages = tongmai_web::pages(engine.clone(), access.clone());
+    let pages = tongmai_web::pages(engine.clone(), access.clone(), None);
     Site { engine, access, pages, folder }
 }
 
