@@ -37,10 +37,9 @@ fn walk_ours(text: &str) -> usize {
     for segment in message.segments() {
         for number in 1..=segment.last_field() {
             for repetition in segment.field(number).repetitions() {
-                for component in 1..=repetition.parts() {
-                    let component = repetition.part(component);
-                    for part in 1..=component.parts() {
-                        length += component.part(part).raw().len();
+                for component in repetition.pieces() {
+                    for part in component.pieces() {
+                        length += part.raw().len();
                     }
                 }
             }

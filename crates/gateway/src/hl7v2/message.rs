@@ -274,7 +274,8 @@ impl<'m> Segment<'m> {
     }
 
     fn is_header(&self) -> bool {
-        matches!(self.name(), "MSH" | "FHS" | "BHS")
+        // A message begins with its MSH and has no other.
+        self.index == 0
     }
 
     /// Field `number` as it is written, empty when it is not there. Numbers are those of the standard:

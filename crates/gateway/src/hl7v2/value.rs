@@ -61,7 +61,7 @@ impl<'m> Value<'m> {
                 rest = None;
                 return Some(whole);
             }
-            match memchr(whole.delimiters.repetition, text.as_bytes()) {
+            match text.bytes().position(|byte| byte == whole.delimiters.repetition) {
                 Some(at) => {
                     rest = text.get(at + 1..);
                     Some(whole.of(&text[..at], Level::Repetition))
@@ -99,6 +99,25 @@ impl<'m> Value<'m> {
             start = at + 1;
         }
         self.of(if left == 0 { &self.text[start..] } else { "" }, level)
+    }
+
+    /// All parts of the next level in order, found in one pass; a subcomponent is its own only one.
+    pub fn pieces(&self) -> impl Iterator<Item = Value<'m>> + use<'m> {
+        let whole = *self;
+        let (separator, level) = match self.level {
+            Level::Field | Level::Repetition => (self.delimiters.component, Level::Component),
+            Level::Component => (self.delimiters.subcomponent, Level::Subcomponent),
+            // A segment's end cannot stand within one: the piece is whole.
+            Level::Subcomponent => (b'\r', Level::Subcomponent),
+        };
+        let mut rest = Some(self.text);
+        std::iter::from_fn(move || {
+            let text = rest?;
+            // Pieces are a few bytes long: a plain loop is over before a vector is loaded.
+            let at = text.bytes().position(|byte| byte == separator);
+            rest = at.and_then(|at| text.get(at + 1..));
+            Some(whole.of(&text[..at.unwrap_or(text.len())], level))
+        })
     }
 
     /// How many parts of the next level are written.
@@ -227,6 +246,8 @@ mod tests {
         assert_eq!(found, ["", "g"]);
         assert_eq!((field.part(1).part(2).raw(), field.part(2).raw(), field.part(3).raw()), ("b", "c", ""));
         assert_eq!(field.text(), "a");
+        let pieces: Vec<_> = field.part(1).pieces().map(|piece| piece.raw()).collect();
+        assert_eq!(pieces, ["a", "b"]);
         assert_eq!(field.part(1).part(2).part(1).raw(), "b");
         assert_eq!(field.part(1).part(2).part(2).raw(), "");
     }
