@@ -129,8 +129,8 @@ impl Engine {
         let mut hits = Vec::with_capacity(limit);
         let cursor = NumberCursor { value, seq: after, extra: i64::MAX };
         snapshot.scan(&range, Order::Ascending, Some(cursor), as_of, limit, &mut hits)?;
-        let mut chunk = ExportChunk::default();
-        chunk.next = if hits.len() == limit { hits.last().map(|hit| hit.seq) } else { None };
+        let next = if hits.len() == limit { hits.last().map(|hit| hit.seq) } else { None };
+        let mut chunk = ExportChunk { next, ..ExportChunk::default() };
         if let Some(since) = since {
             let from = snapshot.position_at(since)?;
             hits.retain(|hit| hit.seq >= from);
