@@ -73,6 +73,11 @@ impl<T> Sealed<T> {
         Sealed { content, operation, positions }
     }
 
+    /// Positions of the events that it was made from.
+    pub fn positions(&self) -> &[u64] {
+        &self.positions
+    }
+
     /// Changes the content without opening the seal; what it was made from stays noted.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Sealed<U> {
         Sealed { content: change(self.content), operation: self.operation, positions: self.positions }

@@ -48,6 +48,9 @@ pub const XML_ELEMENTS: usize = 200_000;
 /// Most attributes of one XML element.
 pub const XML_ATTRIBUTES: usize = 64;
 
+/// Most candidates of one `$match`.
+pub const MATCH_CANDIDATES: usize = 100;
+
 /// The table: name, value and unit, in the order in which it is shown.
 pub const TABLE: &[(&str, u64, &str)] = &[
     ("body", BODY_BYTES as u64, "bytes"),
@@ -67,6 +70,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("message", MESSAGE_BYTES as u64, "bytes"),
     ("message-segments", MESSAGE_SEGMENTS as u64, "segments"),
     ("batch-messages", BATCH_MESSAGES as u64, "messages"),
+    ("match-candidates", MATCH_CANDIDATES as u64, "patients"),
     ("message-findings", MESSAGE_FINDINGS as u64, "findings"),
     ("xml-depth", XML_DEPTH as u64, "levels"),
     ("xml-elements", XML_ELEMENTS as u64, "elements"),

@@ -12,6 +12,7 @@ pub mod import;
 mod keys;
 mod link;
 pub mod patch;
+pub mod person;
 pub mod read;
 mod rows;
 pub mod search;
@@ -57,6 +58,7 @@ pub struct Engine {
     surroundings: Surroundings,
     clock: AtomicU64,
     validation: Validation,
+    desk: person::DeskCell,
 }
 
 /// A resource as it is shown: one version with its text.
@@ -95,6 +97,7 @@ impl Engine {
             clock: AtomicU64::new(0),
             store,
             validation,
+            desk: person::DeskCell::default(),
         })
     }
 

@@ -7,6 +7,7 @@ mod answer;
 mod bundle;
 mod capability;
 mod export;
+mod identity;
 mod metrics;
 mod request;
 mod rest;

@@ -24,7 +24,7 @@ use tongmai_fhir::search::date;
 use crate::answer::{Answer, failed, fhir, outcome, refuse, stamp, status_of};
 use crate::bundle::{self, type_name};
 use crate::request::Asked;
-use crate::{Service, capability, export};
+use crate::{Service, capability, export, identity};
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -105,6 +105,9 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
         ["_history"] if read => history(service, &asked, None, None).await,
         ["$export"] => export::begin(service, &asked, None).await,
         ["Patient", "$export"] => export::begin(service, &asked, Some("Patient")).await,
+        ["Patient", "$match"] if asked.method == Method::POST => identity::matches(service, &asked).await,
+        ["Patient", "$match"] => Ok(wrong_method(&asked)),
+        ["Patient", id, "$person"] if read => identity::person(service, &asked, id).await,
         ["$export-status", job] => export::status(service, &asked, job).await,
         ["$export-file", job, file] if read => export::file(service, job, file).await,
         [name] | [name, "_search"] => {

@@ -4,7 +4,8 @@
 //! normalises every value once; [`candidates`] finds the pairs worth
 //! comparing; [`compare`] turns a pair into a code of levels; [`model`] learns
 //! weights from the codes without truth; [`link`] decides on pairs and
-//! [`cluster`] on persons.
+//! [`cluster`] on persons. [`linker`] keeps persons up to date while records
+//! are written, one after another.
 //!
 //! Pure: no input or output, no clock, no randomness; threads through rayon
 //! only, with results that do not depend on them.
@@ -19,6 +20,7 @@ pub mod generate;
 pub mod han;
 pub mod identifier;
 pub mod link;
+pub mod linker;
 pub mod model;
 pub mod name;
 pub mod person;

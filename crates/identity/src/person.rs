@@ -423,6 +423,11 @@ impl Links {
         person.map(|person| person.records.iter().copied().collect()).ok_or(Refusal::Unknown)
     }
 
+    /// Whether a person of the desk has said that two records are not the same person.
+    pub fn is_banned(&self, a: RecordKey, b: RecordKey) -> bool {
+        self.banned(a, b)
+    }
+
     fn banned(&self, a: RecordKey, b: RecordKey) -> bool {
         self.bans.contains(&(a.min(b), a.max(b)))
     }

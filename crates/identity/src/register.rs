@@ -127,14 +127,24 @@ pub struct Match {
     pub probability: f64,
     /// Linked, for review, or a new person.
     pub zone: Zone,
-    /// Bits of evidence: identity number, insurance number, telephone, address, name, birth date, sex.
+    /// Bits of evidence of each of [`FIELDS`].
     pub evidence: [f64; 7],
+    /// Something stands against linking the two without asking, however likely they are one person:
+    /// two confirmed numbers that differ, or given names that leave twins possible.
+    pub objection: bool,
 }
+
+/// What is compared, in the order of [`Match::evidence`].
+pub const FIELDS: [&str; 7] =
+    ["identity-number", "insurance-number", "telephone", "address", "name", "birth-date", "sex"];
 
 /// Probability from which a record at the door is linked without asking.
 pub const AUTOMATIC: f64 = 0.9999;
 /// Probability from which a person should look.
 pub const REVIEW: f64 = 0.05;
+/// A register with fewer records still stands for a region with so many people: the first
+/// registrations of an installation are not one person because they are the only ones.
+const FEWEST: usize = 10_000;
 /// Most records of one list that are read; longer lists need a second key.
 const LONGEST_LIST: usize = 20_000;
 
@@ -348,14 +358,9 @@ impl Register {
         let find = |word: &str| self.names.values.as_ref().and_then(|values| values.find(word)).unwrap_or(0);
         (row.given, row.family) = (find(&name.given), find(&name.family));
         let sound = |word: &str| if word.is_empty() { (0, 0) } else { sounds(word) };
-        let total = (self.rows.len() as f64).max(1.0);
-        let bits = |counts: &[u32], value: ValueId, known: bool| {
-            let count = if value == 0 { 0 } else { counts.get(value as usize).copied().unwrap_or(0) };
-            if known { (total / f64::from(count).max(1.0)).log2().min(16.0) } else { 0.0 }
-        };
         Query {
-            given_bits: bits(&self.names.given_counts, row.given, !name.given.is_empty()),
-            family_bits: bits(&self.names.family_counts, row.family, !name.family.is_empty()),
+            given_bits: self.bits(&self.names.given_counts, row.given, !name.given.is_empty()),
+            family_bits: self.bits(&self.names.family_counts, row.family, !name.family.is_empty()),
             given_sound: sound(&name.given).0,
             family_sound: sound(&name.family).1,
             given: name.given.encode_utf16().collect(),
@@ -364,10 +369,71 @@ impl Register {
         }
     }
 
+    /// Takes a record out: it is never found again, and its number is not given out anew.
+    pub fn remove(&mut self, number: RowId) {
+        let Some(row) = self.rows.get_mut(number as usize) else { return };
+        let row = std::mem::take(row);
+        if let Some(count) = self.names.given_counts.get_mut(row.given as usize) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = self.names.family_counts.get_mut(row.family as usize) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// A record that is in the register, as one who stands at the door.
+    fn query_of(&self, row: Row) -> Query {
+        Query {
+            given_bits: self.bits(&self.names.given_counts, row.given, row.given != 0),
+            family_bits: self.bits(&self.names.family_counts, row.family, row.family != 0),
+            given_sound: self.sound(&self.names.sounds, row.given),
+            family_sound: self.sound(&self.names.surname_sounds, row.family),
+            given: self.names.units(row.given).to_vec(),
+            // A newborn known by its mother has no given name, which says the same.
+            newborn: false,
+            row,
+        }
+    }
+
+    fn sound(&self, sounds: &[u64], value: ValueId) -> u64 {
+        if value == 0 { 0 } else { sounds.get(value as usize).copied().unwrap_or(0) }
+    }
+
+    /// How rare a name is among the records, in bits.
+    fn bits(&self, counts: &[u32], value: ValueId, known: bool) -> f64 {
+        let total = (self.rows.len() as f64).max(1.0);
+        let count = if value == 0 { 0 } else { counts.get(value as usize).copied().unwrap_or(0) };
+        if known { (total / f64::from(count).max(1.0)).log2().min(16.0) } else { 0.0 }
+    }
+
+    /// Bits that stand against any two records being one person before they are compared.
+    pub fn prior(&self) -> f64 {
+        -(self.rows.len().max(FEWEST) as f64).log2()
+    }
+
+    /// Two records side by side, however unlike they are; `None` for a number that was never given out.
+    pub fn weigh(&self, left: RowId, right: RowId) -> Option<Match> {
+        let query = self.query_of(*self.rows.get(left as usize)?);
+        self.rows.get(right as usize)?;
+        Some(self.compare(&query, right, self.prior()))
+    }
+
+    /// The other records that may be the person of this one, the likeliest first, at most `most`.
+    pub fn find_row(&self, row: RowId, most: usize) -> Vec<Match> {
+        let Some(own) = self.rows.get(row as usize) else { return Vec::new() };
+        let mut found = self.search(&self.query_of(*own), most.saturating_add(1));
+        found.retain(|other| other.row != row);
+        found.truncate(most);
+        found
+    }
+
     /// The records that may be this person, the likeliest first, at most `most`.
     pub fn find(&self, person: &Person, most: usize) -> Vec<Match> {
-        let query = self.query(person);
-        let prior = -(self.rows.len().max(2) as f64).log2();
+        self.search(&self.query(person), most)
+    }
+
+    fn search(&self, query: &Query, most: usize) -> Vec<Match> {
+        let prior = self.prior();
         let mut keys: Vec<(usize, usize, u64)> = KEYS
             .iter()
             .enumerate()
@@ -380,7 +446,7 @@ impl Register {
         let mut read = [false; KEYS.len()];
         let mut seen: Vec<RowId> = Vec::new();
         for (length, at, hash) in keys {
-            if length > LONGEST_LIST || prior + self.bound(&query, &read) < (REVIEW / (1.0 - REVIEW)).log2() {
+            if length > LONGEST_LIST || prior + self.bound(query, &read) < (REVIEW / (1.0 - REVIEW)).log2() {
                 break;
             }
             seen.extend_from_slice(self.lists[at].packed(hash));
@@ -390,7 +456,7 @@ impl Register {
         seen.sort_unstable();
         seen.dedup();
         let mut found: Vec<Match> =
-            seen.into_iter().filter_map(|row| self.judge(&query, row, prior)).collect();
+            seen.into_iter().filter_map(|row| self.judge(query, row, prior)).collect();
         found.sort_by(|a, b| b.probability.total_cmp(&a.probability).then(a.row.cmp(&b.row)));
         found.truncate(most);
         found
@@ -422,6 +488,11 @@ impl Register {
     }
 
     fn judge(&self, query: &Query, number: RowId, prior: f64) -> Option<Match> {
+        let found = self.compare(query, number, prior);
+        (found.zone != Zone::Apart).then_some(found)
+    }
+
+    fn compare(&self, query: &Query, number: RowId, prior: f64) -> Match {
         let weights = &self.weights;
         let row = &self.rows[number as usize];
         let compare = |a: u64, b: u64, bits: [f64; 2]| match (a, b) {
@@ -467,11 +538,11 @@ impl Register {
         let needed = if given == Given::Different { 2 } else { 1 };
         let objection = (differs && numbers == 0) || ((open || query.newborn) && numbers < needed);
         let zone = match probability {
-            p if p < REVIEW => return None,
+            p if p < REVIEW => Zone::Apart,
             p if p >= AUTOMATIC && !objection => Zone::Automatic,
             _ => Zone::Review,
         };
-        Some(Match { row: number, probability, zone, evidence })
+        Match { row: number, probability, zone, evidence, objection }
     }
 
     /// Bits of the name, and how the given names relate.
@@ -548,85 +619,5 @@ fn key_of(key: Key, row: &Row, given: u64, family: u64) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn person<'a>(name: &'a str, birth: &'a str, id: &'a str, phone: &'a str) -> Person<'a> {
-        Person { name, birth_date: birth, identity_number: id, phone, ..Person::default() }
-    }
-
-    fn register() -> Register {
-        let mut register = Register::new();
-        let people: Vec<_> = crate::generate::Generator::new(3).take(20_000).collect();
-        for record in &people {
-            let [name, sex, birth, id, insurance, phone, address, _] = &record.fields;
-            register.append(&Person {
-                name,
-                sex,
-                birth_date: birth,
-                identity_number: id,
-                insurance_number: insurance,
-                phone,
-                address,
-            });
-        }
-        register.append(&person("于颖娜", "1972-05-16", "110105194912310038", "13800000001"));
-        register.append(&person("王刚春", "1961-11-28", "", "12912345678"));
-        register.pack();
-        register
-    }
-
-    #[test]
-    fn zones_at_the_door() {
-        let mut register = register();
-        let twin = register.insert(&person("王刚永", "1961-11-28", "", "12912345678"));
-        for (query, row, zone) in [
-            // Pinyin finds the characters; the telephone confirms.
-            (person("于颖娜", "19720516", "", "13800000001"), Some(20_000), Zone::Automatic),
-            // A twin: another given name, the same home.
-            (person("王刚永", "1961-11-28", "", "12912345678"), Some(twin), Zone::Automatic),
-            (person("王刚玲", "1961-11-28", "", "12912345678"), Some(20_001), Zone::Review),
-            (person("尹不存在", "1911-01-01", "", ""), None, Zone::Apart),
-        ] {
-            let found = register.find(&query, 5);
-            let best = found.first();
-            assert_eq!(best.map(|m| m.row), row, "{query:?} {found:?}");
-            assert_eq!(best.map_or(Zone::Apart, |m| m.zone), zone, "{query:?} {found:?}");
-        }
-        let both = register.find(&person("王刚春", "1961-11-28", "", "12912345678"), 5);
-        assert!(both.iter().all(|m| m.zone == Zone::Automatic || m.row == twin), "{both:?}");
-        assert!(both.iter().find(|m| m.row == twin).is_none_or(|m| m.zone == Zone::Review), "{both:?}");
-    }
-
-    #[test]
-    fn pruning_leaves_out_nothing_that_reaches_review() {
-        let register = register();
-        let records: Vec<_> = crate::generate::Generator::new(3).take(80).collect();
-        for record in &records {
-            let [name, sex, birth, id, insurance, phone, address, _] = &record.fields;
-            let query = Person {
-                name,
-                sex,
-                birth_date: birth,
-                identity_number: id,
-                insurance_number: insurance,
-                phone,
-                address,
-            };
-            let found: Vec<RowId> = register.find(&query, usize::MAX).iter().map(|m| m.row).collect();
-            let read = register.query(&query);
-            let prior = -(register.len() as f64).log2();
-            let everyone =
-                (0..register.len() as RowId).filter(|row| register.judge(&read, *row, prior).is_some());
-            let keyed = everyone.filter(|row| {
-                KEYS.iter().any(|key| {
-                    let own = key_of(*key, &read.row, read.given_sound, read.family_sound);
-                    own.is_some() && own == register.key(*key, &register.rows[*row as usize])
-                })
-            });
-            for row in keyed {
-                assert!(found.contains(&row), "{name} missed {row}");
-            }
-        }
-    }
-}
+#[path = "register/tests.rs"]
+mod tests;

@@ -1,0 +1,401 @@
+//! Who is who: patients and rulings of the ledger, folded into persons.
+//!
+//! The state is in memory and nowhere else. It follows the ledger's versions of Patient and of the
+//! Provenances that say what a person of the desk decided ([`ruling`]); after a restart, or when
+//! something that it was made from is erased, it is folded anew from the first position. So a
+//! replay gives the same persons, and what is erased leaves the matcher too. Only positions of these two types
+//! are read, so that a ledger full of observations costs nothing.
+
+pub mod demographics;
+pub mod matching;
+pub mod ruling;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tongmai_access::{Operation, Requester, Sealed};
+use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
+use tongmai_fhir::json::Json;
+use tongmai_identity::linker::{self, Decision, Demographics, Linker, Review};
+use tongmai_identity::person::{Golden, Record, RecordKey, Refusal, golden};
+use tongmai_store::{Event, EventKind, ResourceKey, Seq, Snapshot};
+
+pub use tongmai_identity::linker::Weighed;
+pub use tongmai_identity::register::FIELDS;
+
+use crate::failure::{Failure, Outcome, Reason};
+use crate::rows::patient_type;
+use crate::write::{Conditions, Written};
+use crate::{Engine, Resource};
+use ruling::{Kind, Ruling};
+
+/// Events that are folded between two looks at the ledger.
+const CHUNK: usize = 500;
+/// Most patients that one ruling may name.
+pub const RULED_PATIENTS: usize = 100;
+/// Longest reason and name of a ruling, in bytes.
+pub const RULING_TEXT: usize = 2_000;
+
+/// Who is who, up to a position.
+///
+/// A record is known to the matcher by the position of its patient's first version.
+#[derive(Default)]
+pub(crate) struct Desk {
+    linker: Linker,
+    position: Seq,
+    numbers: HashMap<ResourceKey, RecordKey>,
+    current: BTreeMap<RecordKey, Seq>,
+    rulings: HashMap<ResourceKey, Seq>,
+}
+
+/// A patient as a record of a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// The Patient.
+    pub resource: Resource,
+    /// What it says, as the matcher reads it.
+    pub said: Demographics,
+    /// Its number to the matcher: the position of its first version.
+    pub record: RecordKey,
+}
+
+/// A person: records, what survives of them, and how it came about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Person {
+    /// Number of the person.
+    pub number: u64,
+    /// Rises with each change of the set.
+    pub version: u32,
+    /// The records.
+    pub members: Vec<Member>,
+    /// The surviving value of each field.
+    pub golden: Golden,
+    /// What was decided of these records, oldest first, with the ids of the records.
+    pub history: Vec<(Decision, Vec<String>)>,
+}
+
+/// A pair of the queue with both records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// How they compare, and since when they wait.
+    pub review: Review,
+    /// The record that was written.
+    pub left: Member,
+    /// The record it may belong with.
+    pub right: Member,
+}
+
+/// The head of the queue.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Queue {
+    /// Pairs, those first whose answer tells most.
+    pub pairs: Vec<Pair>,
+    /// How many wait altogether.
+    pub waiting: usize,
+    /// Current records.
+    pub records: usize,
+    /// Persons that they are.
+    pub persons: usize,
+}
+
+fn provenance_type() -> Option<ResourceTypeId> {
+    resource_type_id("Provenance")
+}
+
+impl Engine {
+    /// Who is who, up to date with what is committed now.
+    fn desk(&self) -> Outcome<MutexGuard<'_, Desk>> {
+        let mut desk = self.desk.lock().unwrap_or_else(|poisoned| {
+            // Whoever broke off in the middle left half a state.
+            self.desk.clear_poison();
+            let mut desk = poisoned.into_inner();
+            *desk = Desk::default();
+            desk
+        });
+        if let Err(failure) = self.follow(&mut desk) {
+            *desk = Desk::default();
+            return Err(failure);
+        }
+        Ok(desk)
+    }
+
+    fn follow(&self, desk: &mut Desk) -> Outcome<()> {
+        let mut snapshot = self.store.snapshot()?;
+        let end = snapshot.position();
+        if desk.position >= end {
+            return Ok(());
+        }
+        let mut seqs = Vec::new();
+        for type_id in [patient_type(), provenance_type()].into_iter().flatten() {
+            positions(&mut *snapshot, type_id, desk.position, &mut seqs)?;
+        }
+        seqs.sort_unstable();
+        for chunk in seqs.chunks(CHUNK) {
+            for event in snapshot.events(chunk)? {
+                if event.kind == EventKind::Purge && desk.position > 0 {
+                    // What was made from erased content must go: all of it is made anew.
+                    *desk = Desk::default();
+                    drop(snapshot);
+                    return self.follow(desk);
+                }
+                self.fold(desk, &event)?;
+            }
+        }
+        desk.position = end;
+        Ok(())
+    }
+
+    fn fold(&self, desk: &mut Desk, event: &Event) -> Outcome<()> {
+        let is_patient = Some(event.type_id) == patient_type();
+        let writes = matches!(event.kind, EventKind::Put | EventKind::Move | EventKind::Release);
+        if is_patient && !writes {
+            if let Some(number) = desk.numbers.get(&event.key) {
+                desk.linker.remove(*number);
+            }
+            return Ok(());
+        }
+        if event.body.is_empty() || !(is_patient || (event.version == 1 && event.kind == EventKind::Put)) {
+            return Ok(());
+        }
+        let resource = self.resource(event)?;
+        let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
+        if is_patient {
+            let number = *desk.numbers.entry(event.key).or_insert(event.seq);
+            desk.current.insert(number, event.seq);
+            let source = json.get("managingOrganization").and_then(|of| of.text("reference")).unwrap_or("");
+            let said = demographics::read(&json);
+            desk.linker.write(event.seq, number, source, &said, event.milliseconds());
+        } else if let Some(ruling) = Ruling::read(&json) {
+            desk.rulings.insert(event.key, event.seq);
+            let (decided, who, why) = (self.ruling(desk, &ruling), &ruling.who, &ruling.why);
+            // A refused ruling is kept with its refusal; the ledger says the same.
+            let _ = desk.linker.decide(event.seq, &decided, who, why, event.milliseconds());
+        }
+        Ok(())
+    }
+
+    /// A ruling in the numbers of the matcher; an unknown patient is a number that no record has.
+    fn ruling(&self, desk: &Desk, ruling: &Ruling) -> linker::Ruling {
+        const NOBODY: RecordKey = RecordKey::MAX;
+        let numbers: Vec<RecordKey> =
+            ruling.patients.iter().map(|id| self.number(desk, id).unwrap_or(NOBODY)).collect();
+        let at = |index: usize| numbers.get(index).copied().unwrap_or(NOBODY);
+        match ruling.kind {
+            Kind::Same => linker::Ruling::Same(at(0), at(1)),
+            Kind::NotSame => linker::Ruling::NotSame(at(0), at(1)),
+            Kind::Apart => linker::Ruling::Apart(numbers),
+            Kind::Undo => {
+                let key = ruling.undone.as_deref().zip(provenance_type());
+                let key = key.map(|(id, type_id)| self.keys.resource(type_id, id));
+                linker::Ruling::Undo(key.and_then(|key| desk.rulings.get(&key).copied()).unwrap_or(0))
+            }
+        }
+    }
+
+    fn number(&self, desk: &Desk, patient: &str) -> Option<RecordKey> {
+        desk.numbers.get(&self.keys.resource(patient_type()?, patient)).copied()
+    }
+
+    fn member(&self, snapshot: &mut dyn Snapshot, desk: &Desk, record: RecordKey) -> Outcome<Option<Member>> {
+        let Some(seq) = desk.current.get(&record) else { return Ok(None) };
+        let Some(event) = snapshot.events(&[*seq])?.pop() else { return Ok(None) };
+        let resource = self.resource(&event)?;
+        if resource.text.is_empty() {
+            return Ok(None);
+        }
+        let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
+        let said = demographics::read(&json);
+        Ok(Some(Member { resource, said, record }))
+    }
+
+    /// The person of a patient, with the golden record and the history.
+    ///
+    /// # Errors
+    /// Not found when there is no such patient now.
+    pub fn person(&self, patient: &str) -> Outcome<Sealed<Person>> {
+        let unknown = || Failure::not_found(format!("Patient/{patient}"));
+        let desk = self.desk()?;
+        let record =
+            self.number(&desk, patient).filter(|at| desk.linker.is_there(*at)).ok_or_else(unknown)?;
+        let mut snapshot = self.store.snapshot()?;
+        let mut members = Vec::new();
+        for other in desk.linker.together(record) {
+            members.extend(self.member(&mut *snapshot, &desk, other)?);
+        }
+        let records: Vec<(RecordKey, Record)> = members
+            .iter()
+            .filter_map(|member| {
+                let known = desk.linker.links().record(member.record)?.clone();
+                Some((member.record, Record { fields: demographics::fields(&member.said), ..known }))
+            })
+            .collect();
+        let number = desk.linker.person_of(record).ok_or_else(unknown)?;
+        let version = desk.linker.links().person(number).map_or(0, |person| person.version);
+        let own: Vec<RecordKey> = members.iter().map(|member| member.record).collect();
+        let mut history = Vec::new();
+        for decision in desk.linker.decisions() {
+            if !decision.records.iter().any(|record| own.contains(record)) {
+                continue;
+            }
+            let mut ids = Vec::new();
+            for record in &decision.records {
+                ids.extend(self.member(&mut *snapshot, &desk, *record)?.map(|member| member.resource.id));
+            }
+            history.push((decision.clone(), ids));
+        }
+        let golden = golden(records.iter().map(|(key, record)| (*key, record)), &demographics::policy());
+        let positions = members.iter().map(|member| member.resource.seq).collect();
+        let person = Person { number, version, members, golden, history };
+        Ok(Sealed::new(person, Operation::Read, positions))
+    }
+
+    /// The pairs that wait for a person, at most `most` of them.
+    pub fn review_queue(&self, most: usize) -> Outcome<Sealed<Queue>> {
+        let desk = self.desk()?;
+        let mut snapshot = self.store.snapshot()?;
+        let reviews = desk.linker.reviews();
+        let there = desk.current.keys().filter(|record| desk.linker.is_there(**record));
+        let persons: std::collections::BTreeSet<_> =
+            there.clone().filter_map(|record| desk.linker.person_of(*record)).collect();
+        let mut queue = Queue {
+            waiting: reviews.len(),
+            records: there.count(),
+            persons: persons.len(),
+            ..Queue::default()
+        };
+        let mut positions = Vec::new();
+        for review in reviews.into_iter().take(most) {
+            let left = self.member(&mut *snapshot, &desk, review.record)?;
+            let right = self.member(&mut *snapshot, &desk, review.other)?;
+            if let (Some(left), Some(right)) = (left, right) {
+                positions.extend([left.resource.seq, right.resource.seq]);
+                queue.pairs.push(Pair { review, left, right });
+            }
+        }
+        Ok(Sealed::new(queue, Operation::Page, positions))
+    }
+
+    /// A person of the desk decides: the ruling is written to the ledger and takes effect.
+    ///
+    /// # Errors
+    /// Nothing is written when a text is missing or too long, a patient is unknown, or nothing would
+    /// change. When somebody else's ruling came in between, this one stays in the ledger without effect.
+    pub async fn rule(&self, requester: &Requester, ruling: &Ruling) -> Outcome<Sealed<Written>> {
+        self.admit(ruling)?;
+        let text = ruling.to_provenance(self.now());
+        let checked = self.check(text.as_bytes(), provenance_type())?;
+        let written = self.create(requester, &checked, &Conditions::default()).await?;
+        let position = written.positions().first().copied();
+        let desk = self.desk()?;
+        let decision =
+            desk.linker.decisions().iter().rev().find(|decision| Some(decision.position) == position);
+        match decision.and_then(|decision| decision.refusal) {
+            None => Ok(written),
+            Some(refusal) => Err(refused(refusal)),
+        }
+    }
+
+    fn admit(&self, ruling: &Ruling) -> Outcome<()> {
+        let invalid = |path: &str, code: &str, message: &str, repair: &str| {
+            Err(Failure::new(Reason::Invalid, path, code, message).repair(repair))
+        };
+        for (path, text) in [("who", &ruling.who), ("why", &ruling.why)] {
+            if text.trim().is_empty() {
+                return invalid(path, "required", "a ruling says who decided and why", "name it");
+            }
+            if text.len() > RULING_TEXT {
+                return invalid(path, "too-long", "the text is longer than 2000 bytes", "shorten it");
+            }
+        }
+        let needed = match ruling.kind {
+            Kind::Same | Kind::NotSame => 2..=2,
+            Kind::Apart => 1..=RULED_PATIENTS,
+            Kind::Undo => 0..=RULED_PATIENTS,
+        };
+        if !needed.contains(&ruling.patients.len()) {
+            return invalid(
+                "patients",
+                "cardinality",
+                "the ruling names too few or too many patients",
+                "name two",
+            );
+        }
+        let desk = self.desk()?;
+        let mut numbers = Vec::new();
+        for id in &ruling.patients {
+            let number = self.number(&desk, id).filter(|number| desk.linker.is_there(*number));
+            numbers.push(number.ok_or_else(|| Failure::not_found(format!("Patient/{id}")))?);
+        }
+        let person = |at: usize| numbers.get(at).and_then(|number| desk.linker.person_of(*number));
+        let banned = || desk.linker.links().is_banned(numbers[0], numbers[1]);
+        match ruling.kind {
+            Kind::Same if person(0) == person(1) => Err(refused(Refusal::NothingToDo)),
+            Kind::Same | Kind::NotSame if banned() => Err(refused(match ruling.kind {
+                Kind::Same => Refusal::CannotLink,
+                _ => Refusal::NothingToDo,
+            })),
+            Kind::Apart if desk.linker.together(numbers[0]).len() < 2 => Err(refused(Refusal::NothingToDo)),
+            Kind::Undo => match self.ruling(&desk, ruling) {
+                linker::Ruling::Undo(0) => Err(refused(Refusal::Unknown)),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// The state of all persons as a text that is the same however it was reached.
+    pub fn persons_canonical(&self) -> Outcome<String> {
+        Ok(self.desk()?.linker.canonical())
+    }
+
+    /// Forgets who is who, so that the next question folds the ledger from its beginning.
+    pub fn forget_persons(&self) {
+        *self.desk.lock().unwrap_or_else(PoisonError::into_inner) = Desk::default();
+    }
+}
+
+pub(crate) type DeskCell = Mutex<Desk>;
+
+fn refused(refusal: Refusal) -> Failure {
+    let (reason, code, message, repair) = match refusal {
+        Refusal::Unknown => {
+            (Reason::NotFound, "not-found", "there is no such ruling or record", "look it up in the history")
+        }
+        Refusal::Exists | Refusal::NothingToDo => {
+            (Reason::Conflict, "conflict", "nothing would change", "look at the person as it is now")
+        }
+        Refusal::CannotLink => (
+            Reason::Conflict,
+            "conflict",
+            "somebody has said that two of these records are not the same person",
+            "take that ruling back first",
+        ),
+        Refusal::Overtaken => (
+            Reason::Conflict,
+            "conflict",
+            "later rulings have moved these records on",
+            "take the later ones back first",
+        ),
+    };
+    Failure::new(reason, "", code, message).repair(repair)
+}
+
+/// Positions of a type's versions behind `after`, in any order.
+fn positions(
+    snapshot: &mut dyn Snapshot,
+    type_id: ResourceTypeId,
+    after: Seq,
+    out: &mut Vec<Seq>,
+) -> Outcome<()> {
+    let mut before = Seq::MAX >> 1;
+    loop {
+        let events = snapshot.type_history(Some(type_id), before, CHUNK)?;
+        let newer = events.iter().take_while(|event| event.seq > after).map(|event| event.seq);
+        let found = out.len();
+        out.extend(newer);
+        match events.last() {
+            Some(last) if out.len() - found == CHUNK => before = last.seq,
+            _ => return Ok(()),
+        }
+    }
+}
