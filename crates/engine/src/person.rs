@@ -70,8 +70,19 @@ pub struct Person {
     pub members: Vec<Member>,
     /// The surviving value of each field.
     pub golden: Golden,
-    /// What was decided of these records, oldest first, with the ids of the records.
-    pub history: Vec<(Decision, Vec<String>)>,
+    /// What was decided of these records, oldest first.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// A decision, with names that a reader can follow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryEntry {
+    /// What was decided.
+    pub decision: Decision,
+    /// Ids of the patients that it was decided on.
+    pub records: Vec<String>,
+    /// Id of the Provenance, where a person decided.
+    pub ruling: Option<String>,
 }
 
 /// A pair of the queue with both records.
@@ -232,21 +243,39 @@ impl Engine {
         let number = desk.linker.person_of(record).ok_or_else(unknown)?;
         let version = desk.linker.links().person(number).map_or(0, |person| person.version);
         let own: Vec<RecordKey> = members.iter().map(|member| member.record).collect();
-        let mut history = Vec::new();
-        for decision in desk.linker.decisions() {
-            if !decision.records.iter().any(|record| own.contains(record)) {
-                continue;
-            }
-            let mut ids = Vec::new();
-            for record in &decision.records {
-                ids.extend(self.member(&mut *snapshot, &desk, *record)?.map(|member| member.resource.id));
-            }
-            history.push((decision.clone(), ids));
-        }
+        let history = self.history_of(&mut *snapshot, &desk, &members)?;
         let golden = golden(records.iter().map(|(key, record)| (*key, record)), &demographics::policy());
         let positions = members.iter().map(|member| member.resource.seq).collect();
         let person = Person { number, version, members, golden, history };
         Ok(Sealed::new(person, Operation::Read, positions))
+    }
+
+    fn history_of(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        desk: &Desk,
+        members: &[Member],
+    ) -> Outcome<Vec<HistoryEntry>> {
+        let concerns = |record: &RecordKey| members.iter().any(|member| member.record == *record);
+        let mut history = Vec::new();
+        for decision in desk.linker.decisions() {
+            if !decision.records.iter().any(concerns) {
+                continue;
+            }
+            let mut records = Vec::new();
+            for record in &decision.records {
+                records.extend(self.member(snapshot, desk, *record)?.map(|member| member.resource.id));
+            }
+            let mut ruling = None;
+            if decision.evidence.is_none()
+                && let Some(event) = snapshot.events(&[decision.position])?.pop()
+                && Some(event.type_id) == provenance_type()
+            {
+                ruling = Some(self.resource(&event)?.id);
+            }
+            history.push(HistoryEntry { decision: decision.clone(), records, ruling });
+        }
+        Ok(history)
     }
 
     /// The pairs that wait for a person, at most `most` of them.
@@ -281,7 +310,7 @@ impl Engine {
     /// Nothing is written when a text is missing or too long, a patient is unknown, or nothing would
     /// change. When somebody else's ruling came in between, this one stays in the ledger without effect.
     pub async fn rule(&self, requester: &Requester, ruling: &Ruling) -> Outcome<Sealed<Written>> {
-        self.admit(ruling)?;
+        let ruling = &self.admit(ruling)?;
         let text = ruling.to_provenance(self.now());
         let checked = self.check(text.as_bytes(), provenance_type())?;
         let written = self.create(requester, &checked, &Conditions::default()).await?;
@@ -295,7 +324,8 @@ impl Engine {
         }
     }
 
-    fn admit(&self, ruling: &Ruling) -> Outcome<()> {
+    /// Checks a ruling before it is written; an undo comes to name the patients of what it takes back.
+    fn admit(&self, ruling: &Ruling) -> Outcome<Ruling> {
         let invalid = |path: &str, code: &str, message: &str, repair: &str| {
             Err(Failure::new(Reason::Invalid, path, code, message).repair(repair))
         };
@@ -335,12 +365,22 @@ impl Engine {
                 _ => Refusal::NothingToDo,
             })),
             Kind::Apart if desk.linker.together(numbers[0]).len() < 2 => Err(refused(Refusal::NothingToDo)),
-            Kind::Undo => match self.ruling(&desk, ruling) {
-                linker::Ruling::Undo(0) => Err(refused(Refusal::Unknown)),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
+            Kind::Undo => Ok(Ruling { patients: self.concerned(&desk, ruling)?, ..ruling.clone() }),
+            _ => Ok(ruling.clone()),
         }
+    }
+
+    /// The patients of the ruling that an undo takes back.
+    fn concerned(&self, desk: &Desk, undo: &Ruling) -> Outcome<Vec<String>> {
+        let linker::Ruling::Undo(position) = self.ruling(desk, undo) else { return Ok(Vec::new()) };
+        let earlier = desk.linker.decisions().iter().find(|decision| decision.position == position);
+        let earlier = earlier.filter(|_| position > 0).ok_or_else(|| refused(Refusal::Unknown))?;
+        let mut snapshot = self.store.snapshot()?;
+        let mut patients = Vec::new();
+        for record in earlier.records.iter().take(RULED_PATIENTS) {
+            patients.extend(self.member(&mut *snapshot, desk, *record)?.map(|member| member.resource.id));
+        }
+        if patients.is_empty() { Err(refused(Refusal::Unknown)) } else { Ok(patients) }
     }
 
     /// The state of all persons as a text that is the same however it was reached.

@@ -193,29 +193,30 @@ fn measure(people: usize) -> Measured {
     let county = County::new(1, people, 20_779);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (mut text, mut counts) = (String::new(), Counts::default());
-    county.write_directory_bundle(&mut text, &mut counts);
     let send = |text: &str| {
         let done =
-            runtime.block_on(server.engine.process(&Requester::local(), text.as_bytes(), Ids::Of("county")));
+            runtime.block_on(server.engine.process(&Requester::local(), text.as_bytes(), Ids::Fresh));
         assert!(done.is_ok(), "{:?}", done.err());
     };
-    send(&text);
     for person in county.everyone() {
         text.clear();
         county.write_bundle(&person, &mut text, &mut counts);
-        // The patients of the person's bundle alone: nothing else speaks of who is who.
+        // The patients alone, under their own ids: nothing else speaks of who is who.
         let mut bundle: Value = serde_json::from_str(&text).expect("JSON");
         let entries = bundle["entry"].as_array_mut().expect("entries");
         entries.retain(|entry| entry["resource"]["resourceType"] == "Patient");
+        for entry in entries {
+            let own = entry["fullUrl"].as_str().expect("an address").trim_start_matches("urn:uuid:").to_owned();
+            entry["request"] = json!({"method": "PUT", "url": format!("Patient/{own}")});
+            entry["resource"]["id"] = json!(own);
+            entry["resource"].as_object_mut().expect("an object").remove("managingOrganization");
+        }
         send(&bundle.to_string());
     }
     let truth = county.truth();
     let mut ids = Vec::new();
     for record in &truth.records {
-        let own = uuid(record.id);
-        let found =
-            server.engine.of_source("county", "Patient", &own).expect("a directory").expect("it is there");
-        ids.push((found.rsplit('/').next().expect("an id").to_owned(), record.person));
+        ids.push((uuid(record.id), record.person));
     }
     let persons: std::collections::HashMap<&String, u64> =
         ids.iter().map(|(id, person)| (id, *person)).collect();

@@ -93,7 +93,7 @@ pub struct Decision {
     pub position: u64,
     /// What it did.
     pub action: Action,
-    /// The two records that it was decided on; for a single record both are the same.
+    /// The records that it was decided on.
     pub records: Vec<RecordKey>,
     /// Who.
     pub actor: String,
@@ -540,9 +540,12 @@ impl Linker {
                 (Action::NotSame { left: *left, right: *right }, vec![*left, *right])
             }
             Ruling::Apart(records) => {
-                let first = records.first().ok_or(Refusal::Unknown)?;
-                let records = records.clone();
-                (Action::Split { person: person(first)?, records: records.clone() }, records)
+                let person = person(records.first().ok_or(Refusal::Unknown)?)?;
+                let members = self.links.person(person).map(|person| person.records.clone());
+                // Those who stay are concerned as well.
+                let staying = members.into_iter().flatten().filter(|member| !records.contains(member));
+                let concerned = records.iter().copied().chain(staying).collect();
+                (Action::Split { person, records: records.clone() }, concerned)
             }
             Ruling::Undo(position) => {
                 let event = *self.rulings.get(position).ok_or(Refusal::Unknown)?;

@@ -23,7 +23,10 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
-  else if (event.key === "?") location.assign("/help");
+  else if (items()[here]?.querySelector(`[data-key="${CSS.escape(event.key)}"]`)) {
+    items()[here].querySelector(`[data-key="${CSS.escape(event.key)}"]`).click();
+    event.preventDefault();
+  } else if (event.key === "?") location.assign("/help");
   else if (event.key === "/") {
     (document.querySelector("#q") ?? document.querySelector("#quick"))?.focus();
     event.preventDefault();

@@ -87,8 +87,14 @@ impl Frame {
     }
 
     /// The sections: address and key of the name.
-    pub fn sections(&self) -> [(&'static str, &'static str); 4] {
-        [("/", "nav-overview"), ("/people", "nav-people"), ("/tour", "nav-tour"), ("/ledger", "nav-ledger")]
+    pub fn sections(&self) -> [(&'static str, &'static str); 5] {
+        [
+            ("/", "nav-overview"),
+            ("/people", "nav-people"),
+            ("/desk", "nav-desk"),
+            ("/tour", "nav-tour"),
+            ("/ledger", "nav-ledger"),
+        ]
     }
 
     /// The languages on offer.

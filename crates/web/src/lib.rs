@@ -6,6 +6,7 @@
 mod asset;
 mod chart;
 mod county;
+mod desk;
 mod format;
 mod frame;
 mod language;
@@ -106,6 +107,7 @@ async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
     let frame = Frame::of(asked);
     let result = match (&asked.method, parts(&asked.path).as_slice()) {
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
+        (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
         (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),
         _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
     };
@@ -131,6 +133,7 @@ async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> 
         ["resource", kind, id] => resource::page(site, asked, frame, kind, id, None).await,
         ["resource", kind, id, version] => resource::page(site, asked, frame, kind, id, Some(version)).await,
         ["ledger"] => ledger::page(site, asked, frame).await,
+        ["desk"] => desk::page(site, asked, frame).await,
         ["tour"] => tour::page(site, asked, frame).await,
         ["help"] => {
             let l = frame.language;

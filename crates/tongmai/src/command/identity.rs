@@ -1,5 +1,7 @@
 //! `tongmai identity`: find records of one person in files, without truth.
 
+mod desk;
+
 use crate::input;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,6 +9,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tongmai_base::Finding;
+use tongmai_engine::person::ruling::Kind;
 use tongmai_identity::evaluate::{self, Counts};
 use tongmai_identity::generate::{Generator, HEADER};
 use tongmai_identity::link::{Outcome, Settings, Zone, link};
@@ -30,6 +33,18 @@ enum Command {
     Evaluate(Evaluate),
     /// Write invented Chinese records with their truth (`entity`), for trials and benches.
     Generate(Generate),
+    /// Show the pairs of an installation that wait for a person.
+    Desk(desk::Desk),
+    /// Say that two patients are one person.
+    Merge(desk::Decision),
+    /// Say that two patients are not the same person, now and later.
+    NotSame(desk::Decision),
+    /// Take patients out of their person; several become one person together.
+    Split(desk::Decision),
+    /// Take a ruling back.
+    Undo(desk::Undo),
+    /// Show the person of a patient and what was decided, by whom and why.
+    History(desk::History),
 }
 
 #[derive(clap::Args)]
@@ -98,6 +113,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         Command::Evaluate(evaluate) => measure(evaluate),
         Command::Generate(generate) => invent(generate),
+        Command::Desk(arguments) => desk::show(arguments),
+        Command::Merge(arguments) => desk::decide(Kind::Same, arguments),
+        Command::NotSame(arguments) => desk::decide(Kind::NotSame, arguments),
+        Command::Split(arguments) => desk::decide(Kind::Apart, arguments),
+        Command::Undo(arguments) => desk::undo(arguments),
+        Command::History(arguments) => desk::history(arguments),
     }
 }
 
