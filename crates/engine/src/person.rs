@@ -242,7 +242,6 @@ impl Engine {
             .collect();
         let number = desk.linker.person_of(record).ok_or_else(unknown)?;
         let version = desk.linker.links().person(number).map_or(0, |person| person.version);
-        let own: Vec<RecordKey> = members.iter().map(|member| member.record).collect();
         let history = self.history_of(&mut *snapshot, &desk, &members)?;
         let golden = golden(records.iter().map(|(key, record)| (*key, record)), &demographics::policy());
         let positions = members.iter().map(|member| member.resource.seq).collect();

@@ -194,8 +194,7 @@ fn measure(people: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (mut text, mut counts) = (String::new(), Counts::default());
     let send = |text: &str| {
-        let done =
-            runtime.block_on(server.engine.process(&Requester::local(), text.as_bytes(), Ids::Fresh));
+        let done = runtime.block_on(server.engine.process(&Requester::local(), text.as_bytes(), Ids::Fresh));
         assert!(done.is_ok(), "{:?}", done.err());
     };
     for person in county.everyone() {
@@ -206,7 +205,8 @@ fn measure(people: usize) -> Measured {
         let entries = bundle["entry"].as_array_mut().expect("entries");
         entries.retain(|entry| entry["resource"]["resourceType"] == "Patient");
         for entry in entries {
-            let own = entry["fullUrl"].as_str().expect("an address").trim_start_matches("urn:uuid:").to_owned();
+            let own =
+                entry["fullUrl"].as_str().expect("an address").trim_start_matches("urn:uuid:").to_owned();
             entry["request"] = json!({"method": "PUT", "url": format!("Patient/{own}")});
             entry["resource"]["id"] = json!(own);
             entry["resource"].as_object_mut().expect("an object").remove("managingOrganization");

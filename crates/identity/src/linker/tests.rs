@@ -97,21 +97,21 @@ fn the_same_events_give_the_same_state() {
         for (at, record) in crate::generate::Generator::new(seed).take(600).enumerate() {
             let [name, sex, birth, id, insurance, phone, address, _] = &record.fields;
             let form = Form {
-                name: name.to_string(),
-                sex: sex.to_string(),
-                birth_date: birth.to_string(),
-                identity_number: id.to_string(),
-                insurance_number: insurance.to_string(),
-                phone: phone.to_string(),
-                address: address.to_string(),
+                name: name.clone(),
+                sex: sex.clone(),
+                birth_date: birth.clone(),
+                identity_number: id.clone(),
+                insurance_number: insurance.clone(),
+                phone: phone.clone(),
+                address: address.clone(),
             };
             let key = crate::text::mix(at as u64, seed) % 500;
             let position = at as u64 + 1;
             match at % 17 {
                 3 => linker.remove(key),
-                7 => drop(linker.decide(position, &Ruling::Same(key, key + 1), "a", "b", 1)),
-                9 => drop(linker.decide(position, &Ruling::NotSame(key, key + 1), "a", "b", 1)),
-                11 => drop(linker.decide(position, &Ruling::Undo(position - 2), "a", "b", 1)),
+                7 => _ = linker.decide(position, &Ruling::Same(key, key + 1), "a", "b", 1),
+                9 => _ = linker.decide(position, &Ruling::NotSame(key, key + 1), "a", "b", 1),
+                11 => _ = linker.decide(position, &Ruling::Undo(position - 2), "a", "b", 1),
                 _ => {
                     let said = Demographics { forms: vec![form], birth_order: 0 };
                     linker.write(position, key, "a", &said, at as i64);

@@ -78,7 +78,11 @@ pub fn show(arguments: &Desk) -> Result<()> {
     println!("{} records are {} persons; {} pairs wait", queue.records, queue.persons, queue.waiting);
     for (place, pair) in queue.pairs.iter().enumerate() {
         let since = Instant(pair.review.since).to_fhir();
-        println!("\n{}. {:.1} % one person, since {since}", place + 1, 100.0 * pair.review.weighed.probability);
+        println!(
+            "\n{}. {:.1} % one person, since {since}",
+            place + 1,
+            100.0 * pair.review.weighed.probability
+        );
         println!("   {}\n   {}", line(&pair.left), line(&pair.right));
         println!("   {}", waterfall(&pair.review.weighed));
     }
@@ -131,7 +135,13 @@ pub fn history(arguments: &History) -> Result<()> {
     }
     for entry in &person.history {
         let decision = &entry.decision;
-        println!("\n{} {:?} by {}: {}", Instant(decision.time).to_fhir(), decision.action, decision.actor, decision.reason);
+        println!(
+            "\n{} {:?} by {}: {}",
+            Instant(decision.time).to_fhir(),
+            decision.action,
+            decision.actor,
+            decision.reason
+        );
         println!("   records {}", entry.records.join(", "));
         if let Some(ruling) = &entry.ruling {
             println!("   ruling {ruling}");
@@ -181,6 +191,8 @@ fn write(place: &Place, ruling: &Ruling) -> Result<()> {
     let sealed = runtime.block_on(installation.engine.rule(&requester, ruling)).map_err(said)?;
     let written = installation.access.release_blocking(&requester, sealed)?;
     let name = written.resource.as_ref().map_or("", |resource| resource.id.as_str());
-    println!("done: Provenance/{name} (take it back with: tongmai identity undo {name} --who NAME --why TEXT)");
+    println!(
+        "done: Provenance/{name} (take it back with: tongmai identity undo {name} --who NAME --why TEXT)"
+    );
     Ok(())
 }
