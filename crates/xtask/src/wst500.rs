@@ -370,3 +370,19 @@ fn extra_elements(code: &str) -> &'static [&'static str] {
         _ => &[],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn committed_tables_are_what_the_data_says() {
+        let Some(data) = tongmai_testkit::data("cn-standards") else { return };
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for (path, text) in tables(&data).expect("tables").into_iter().chain(services(&data).expect("tables"))
+        {
+            let committed = std::fs::read_to_string(root.join(path)).expect("a table");
+            assert!(committed == text, "{path} differs: run cargo xtask codegen-wst500");
+        }
+    }
+}
