@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
-use tongmai_base::Finding;
-use tongmai_fhir::json::write_string;
-use tongmai_gateway::Understood;
+use tongmai_base::{Finding, Severity};
+use tongmai_fhir::json::{Json, write_string};
 use tongmai_gateway::hl7v2::{self, table::Tables};
+use tongmai_gateway::{Entry, Request, Understood, stable_id, wst500};
 
 use crate::input;
 
@@ -18,6 +18,10 @@ use crate::input;
 enum Format {
     /// HL7 v2.3 to 2.8: a message, several, or a batch.
     Hl7v2,
+    /// A shared document of WS/T 500, any of the 53 types.
+    Wst500,
+    /// A Bundle or a resource of FHIR R4 as JSON, to be written in another format.
+    Fhir,
 }
 
 /// Arguments of `tongmai convert`.
@@ -29,6 +33,9 @@ pub struct Arguments {
     /// Files; - for standard input, also .gz and .zst. One Bundle a message, a line each.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Format to write instead of a Bundle: wst500:C0032, a shared document of that type.
+    #[arg(long, value_name = "FORMAT:TYPE")]
+    to: Option<String>,
     /// Where findings are written, a JSON object a line.
     #[arg(long, value_name = "FILE")]
     findings: Option<PathBuf>,
@@ -42,6 +49,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let doors = Doors::open(arguments)?;
+    let emit = arguments.to.as_deref().map(document_type).transpose()?;
     let mut findings = match &arguments.findings {
         Some(path) => Some(BufWriter::new(
             File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
@@ -69,7 +77,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 continue;
             }
             taken += 1;
-            writeln!(out, "{}", understood.transaction())?;
+            let Some(kind) = emit else {
+                writeln!(out, "{}", understood.transaction())?;
+                continue;
+            };
+            let resources = understood.entries.iter().map(|entry| (entry.full_url.clone(), &entry.resource));
+            let (text, remarks) = wst500::write(resources, kind).map_err(|finding| anyhow!("{finding}"))?;
+            found += remarks.len();
+            if let Some(findings) = &mut findings {
+                for finding in &remarks {
+                    write_finding(findings, path, finding)?;
+                }
+            }
+            out.write_all(text.as_bytes())?;
         }
     }
     out.flush()?;
@@ -81,6 +101,40 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         bail!("{refused} messages could not be read; the first fault of each stands above");
     }
     Ok(())
+}
+
+/// The document type that `wst500:C0032` names.
+fn document_type(to: &str) -> Result<&'static str> {
+    let code =
+        to.strip_prefix("wst500:").with_context(|| format!("'{to}' is no format: write wst500:C0032"))?;
+    let found = wst500::types().map(|(known, _)| known).find(|known| *known == code);
+    found.with_context(|| format!("'{code}' is no document type: write one of C0001 to C0053"))
+}
+
+/// The resources of a Bundle, or a single one.
+fn resources(bytes: &[u8]) -> Understood {
+    let mut understood = Understood::default();
+    let root = match Json::parse(bytes) {
+        Ok(root) => root.into_owned(),
+        Err(error) => {
+            let message = error.to_string();
+            let finding =
+                Finding::new(Severity::Fatal, "", "json", message).with_repair("write a Bundle as JSON");
+            understood.findings.push(finding);
+            return understood;
+        }
+    };
+    let is_bundle = root.text("resourceType") == Some("Bundle");
+    let entries = if is_bundle { root.items("entry") } else { std::slice::from_ref(&root) };
+    for (index, entry) in entries.iter().enumerate() {
+        let resource = if is_bundle { entry.get("resource") } else { Some(entry) };
+        let Some(resource) = resource else { continue };
+        let by_id = || Some(format!("{}/{}", resource.text("resourceType")?, resource.text("id")?));
+        let own = || format!("urn:uuid:{}", stable_id(&["entry", &index.to_string()]));
+        let full_url = entry.text("fullUrl").map(str::to_owned).or_else(by_id).unwrap_or_else(own);
+        understood.entries.push(Entry { full_url, resource: resource.clone(), request: Request::Create });
+    }
+    understood
 }
 
 /// The doors with what the site settled for them.
@@ -110,6 +164,8 @@ impl Doors {
     /// What the door of the format understands of a file.
     fn understand(&self, bytes: &[u8]) -> Vec<Understood> {
         match self.format {
+            Format::Wst500 => vec![wst500::read(bytes)],
+            Format::Fhir => vec![resources(bytes)],
             Format::Hl7v2 => {
                 let (text, before) = hl7v2::text(bytes);
                 let (messages, around) = hl7v2::batch::split(&text);
