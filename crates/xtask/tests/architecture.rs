@@ -146,8 +146,8 @@ fn dependencies_say_why_they_are_there() {
         .flat_map(|package| package["dependencies"].as_array().expect("dependencies"))
         .collect();
     let name = |dependency: &&'_ Value| dependency["name"].as_str().expect("a name").to_owned();
-    let used: BTreeSet<String> = named.iter().map(|dependency| name(dependency)).collect();
-    let foreign = named.iter().filter(|dependency| dependency["path"].is_null()).map(|of| name(of));
+    let used: BTreeSet<String> = named.iter().map(name).collect();
+    let foreign = named.iter().filter(|dependency| dependency["path"].is_null()).map(name);
     let unexplained: BTreeSet<String> = foreign.filter(|name| !explained.contains(name.as_str())).collect();
     let unused: Vec<_> = explained.iter().filter(|name| !used.contains(**name)).collect();
     assert!(unexplained.is_empty(), "without a line in docs/dependencies.md: {unexplained:?}");
