@@ -1,10 +1,11 @@
 //! Folds the write-ahead log back into the file, away from the writer.
 //!
 //! Only a log that is folded back wholly begins anew at its start. Under steady writing that never happens by
-//! itself: while the log is copied, the writer appends. So when the log has grown long, the rest is copied
-//! while the writer waits, which is short after the first copy.
+//! itself: while the log is copied, the writer appends. So when the log has grown long, the writer copies the
+//! rest after its next commit, which is short after the first copy.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::{connect, lock};
 pub(crate) const FOLD_ROWS: u64 = 60_000;
 /// … or when rows have waited for so long.
 const FOLD_AFTER: Duration = Duration::from_secs(2);
-/// A log with a page (of 4 KiB) for so few of these rows is folded back while the writer waits: 60 MB.
+/// A log with a page (of 4 KiB) for so few of these rows is folded back by the writer: 60 MB.
 const ROWS_A_PAGE: u64 = 4;
 
 #[derive(Default)]
@@ -31,19 +32,17 @@ struct Signal {
 pub(crate) struct Checkpointer {
     fold_rows: u64,
     signal: Arc<(Mutex<Signal>, Condvar)>,
+    log_is_long: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Checkpointer {
-    pub(crate) fn start(
-        path: &Path,
-        vfs: Option<&str>,
-        fold_rows: u64,
-        writer: Arc<Mutex<Connection>>,
-    ) -> Result<Checkpointer> {
+    pub(crate) fn start(path: &Path, vfs: Option<&str>, fold_rows: u64) -> Result<Checkpointer> {
         let connection = connect(path, vfs, false)?;
         let signal = Arc::new((Mutex::new(Signal::default()), Condvar::new()));
         let shared = signal.clone();
+        let log_is_long = Arc::new(AtomicBool::new(false));
+        let is_long = log_is_long.clone();
         let long_log = (fold_rows / ROWS_A_PAGE) as i64;
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
@@ -64,13 +63,19 @@ impl Checkpointer {
                     state.rows = 0;
                     drop(state);
                     if fold(&connection) > long_log {
-                        let _waits = lock(&writer);
-                        fold(&connection);
+                        is_long.store(true, Ordering::Relaxed);
                     }
                 }
             })
             .map_err(|e| tongmai_store::StoreError(format!("cannot start a thread: {e}")))?;
-        Ok(Checkpointer { fold_rows, signal, thread: Mutex::new(Some(thread)) })
+        Ok(Checkpointer { fold_rows, signal, log_is_long, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Called by the writer after a commit.
+    pub(crate) fn fold_long_log(&self, writer: &Connection) {
+        if self.log_is_long.swap(false, Ordering::Relaxed) {
+            fold(writer);
+        }
     }
 
     /// So many rows were written.

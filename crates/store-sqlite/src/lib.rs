@@ -38,7 +38,7 @@ pub struct SqliteStore {
     path: PathBuf,
     vfs: Option<String>,
     secret: [u8; 32],
-    writer: Arc<Mutex<Connection>>,
+    writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     given: Mutex<Given>,
     symbols: RwLock<Symbols>,
@@ -97,13 +97,12 @@ impl SqliteStore {
             })
             .map_err(error("reading record keys"))? as u64;
         let symbols = load_symbols(&connection)?;
-        let writer = Arc::new(Mutex::new(connection));
-        let checkpointer = Checkpointer::start(path, vfs, fold_rows, writer.clone())?;
+        let checkpointer = Checkpointer::start(path, vfs, fold_rows)?;
         Ok(SqliteStore {
             path: path.to_owned(),
             vfs: vfs.map(str::to_owned),
             secret,
-            writer,
+            writer: Mutex::new(connection),
             readers: Mutex::new(Vec::new()),
             given: Mutex::new(Given { next_record_key, pending: HashMap::new() }),
             symbols: RwLock::new(symbols),
@@ -198,6 +197,7 @@ impl Store for SqliteStore {
     fn commit(&self, transactions: &[Transaction]) -> Result<Vec<std::result::Result<Committed, Rejection>>> {
         let writer = lock(&self.writer);
         let (answers, rows) = commit::commit(self, &writer, transactions)?;
+        self.checkpointer.fold_long_log(&writer);
         drop(writer);
         self.checkpointer.wrote(rows);
         Ok(answers)

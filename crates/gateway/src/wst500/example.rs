@@ -73,7 +73,7 @@ pub fn model(grammar: &'static Grammar) -> (Document, Vec<&'static Element>) {
         lost: Vec::new(),
     };
     making.document.code = grammar.code.to_owned();
-    making.put("id/@extension", "", 0, "T20260315-0000-0000-0000-000000000001");
+    making.put("id/@extension", "", 0, "20260315-0000-0000-0000-000000000001");
     making.put("effectiveTime/@value", "", 0, "20260315100000");
     making.put("setId", "", 0, "S1");
     making.put("versionNumber", "", 0, "1");
