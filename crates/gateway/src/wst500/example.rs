@@ -73,7 +73,10 @@ pub fn model(grammar: &'static Grammar) -> (Document, Vec<&'static Element>) {
         lost: Vec::new(),
     };
     making.document.code = grammar.code.to_owned();
-    making.put("id/@extension", "", 0, "20260315-0000-0000-0000-000000000001");
+    // The schemas want 32 to 36 characters, but for one that wants 8 to 20.
+    let id =
+        if grammar.code == "C0045" { "20260315-00000001" } else { "20260315-0000-0000-0000-000000000001" };
+    making.put("id/@extension", "", 0, id);
     making.put("effectiveTime/@value", "", 0, "20260315100000");
     making.put("setId", "", 0, "S1");
     making.put("versionNumber", "", 0, "1");
@@ -232,7 +235,9 @@ impl Making {
                 room && self.put(&format!("{element}/{path}"), "", number, value)
             };
             put("assignedEntity/id/@extension", &format!("9951{index:02}"));
-            put("assignedEntity/code/@displayName", &signer.role);
+            // Where an agent signs, the schemas want the relation to the patient instead of the role.
+            let role = if signer.role == "代理人" { "配偶" } else { &signer.role };
+            put("assignedEntity/code/@displayName", role);
             put("assignedEntity/assignedPerson/name", &format!("{}甲", signer.role));
             if signer.time.is_some() {
                 put("time/@value", "20260315093000");
