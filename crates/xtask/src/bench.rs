@@ -424,7 +424,14 @@ impl Known {
     }
 
     fn scripts(&self) -> Vec<(&'static str, String)> {
-        let encode = |text: &str| text.replace('|', "%7C").replace(' ', "%20");
+        let encode = |text: &str| -> String {
+            text.bytes()
+                .map(|byte| match byte {
+                    b'|' | b' ' | 0x80.. => format!("%{byte:02X}"),
+                    _ => char::from(byte).to_string(),
+                })
+                .collect()
+        };
         let each = |texts: &[String], url: &dyn Fn(&str) -> String| -> Vec<String> {
             texts.iter().map(|text| url(&encode(text))).collect()
         };
