@@ -9,23 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tongmai_base::Severity;
 use tongmai_fhir::validate::{Options as Rules, is_invalid, validate};
 use tongmai_gateway::hl7v2::{Options, understand};
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, good enough to spoil things.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
+use tongmai_testkit::Random;
 
 /// What real messages hold where a value should be, and what strangers send.
 const PLACEHOLDERS: &[&str] = &[

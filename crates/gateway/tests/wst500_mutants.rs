@@ -8,30 +8,10 @@ use std::panic::catch_unwind;
 use tongmai_base::Severity;
 use tongmai_fhir::validate::{Options, is_invalid, validate};
 use tongmai_gateway::wst500;
+use tongmai_testkit::Random;
 
 /// Mutants of the everyday run; `TONGMAI_MUTANTS` and the long run ask for more.
 const MUTANTS: u64 = 4_000;
-
-/// The generator splitmix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list[self.below(list.len())]
-    }
-}
 
 /// What systems write where a value is missing or another one belongs.
 const DIRT: &[&str] = &[

@@ -6,10 +6,13 @@
 //! continuous integration: then the skip is a failure.
 
 pub mod postgres;
+mod random;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+
+pub use random::Random;
 
 /// The folder of test data, if it is there.
 pub fn data_root() -> Option<PathBuf> {

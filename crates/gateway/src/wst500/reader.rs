@@ -216,15 +216,11 @@ impl Builder<'_> {
             }
             places.find(|place| place.repeats == discussion).or(Some(first))
         };
-        let found = marked.as_deref().and_then(fit).or_else(|| fit(&leaf.path)).or_else(|| {
-            let bare = !leaf.path.contains('@');
-            bare.then(|| {
-                ["/@value", "/@extension", "/@displayName"]
-                    .iter()
-                    .find_map(|tail| fit(&format!("{}{tail}", leaf.path)))
-            })
-            .flatten()
-        });
+        let found = marked
+            .as_deref()
+            .and_then(fit)
+            .or_else(|| fit(&leaf.path))
+            .or_else(|| in_attribute(&leaf.path, fit));
         found.map(|place| (place, leaf.number))
     }
 
@@ -374,4 +370,12 @@ fn escaped(text: &str) -> String {
 /// Says that the standard's catalogue is meant.
 pub fn is_catalogue(system: &str) -> bool {
     system.strip_prefix("urn:oid:") == Some(CATALOGUE)
+}
+
+/// The place of a text that should have been an attribute of its element, as `fit` finds places.
+fn in_attribute<P>(path: &str, fit: impl Fn(&str) -> Option<P>) -> Option<P> {
+    if path.contains('@') {
+        return None;
+    }
+    ["/@value", "/@extension", "/@displayName"].iter().find_map(|tail| fit(&format!("{path}{tail}")))
 }

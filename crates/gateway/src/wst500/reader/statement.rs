@@ -8,7 +8,7 @@ use super::super::document::{Leaf, Statement, Value, is_filler, is_placeholder};
 use super::super::path::{REPETITIONS, Target};
 use super::super::skeleton;
 use super::super::table::{Conversion, Meaning, is_single, tables};
-use super::{Builder, too_long};
+use super::{Builder, in_attribute, too_long};
 use crate::build::{Node, object, property, push, reference, text};
 
 /// The resource around a statement.
@@ -96,15 +96,7 @@ impl Builder<'_> {
             let fit = |path: &str| {
                 places.iter().find(|place| place.path == path && (leaf.number == 0 || place.repeats))
             };
-            let place = fit(&leaf.path).or_else(|| {
-                let bare = !leaf.path.contains('@');
-                bare.then(|| {
-                    ["/@value", "/@extension", "/@displayName"]
-                        .iter()
-                        .find_map(|tail| fit(&format!("{}{tail}", leaf.path)))
-                })
-                .flatten()
-            });
+            let place = fit(&leaf.path).or_else(|| in_attribute(&leaf.path, fit));
             let Some(place) = place else {
                 let (path, message) = (self.leaf_place(statement, leaf), leaf.value.clone());
                 self.found(
