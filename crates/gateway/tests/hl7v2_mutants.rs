@@ -1,7 +1,7 @@
 //! Spoilt messages: nothing panics, every rejection names its place and its repair, and what is
 //! understood stays valid.
 //!
-//! 2,000 mutants run with the other tests; `TONGMAI_MUTANTS=1000000 cargo test --release -p
+//! 20,000 mutants run with the other tests; `TONGMAI_MUTANTS=1000000 cargo test --release -p
 //! tongmai-gateway --test hl7v2_mutants` runs a million. A seed that fails is printed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,7 +111,7 @@ fn spoilt_messages_are_salvaged_or_refused_with_reasons() {
         std::fs::read_dir(folder).expect("messages").map(|e| e.expect("a file").path()).collect();
     files.sort();
     let messages: Vec<Vec<u8>> = files.iter().map(|path| tongmai_testkit::read(path)).collect();
-    let count: u64 = std::env::var("TONGMAI_MUTANTS").map_or(2_000, |text| text.parse().expect("a number"));
+    let count: u64 = std::env::var("TONGMAI_MUTANTS").map_or(20_000, |text| text.parse().expect("a number"));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     let refused: u64 = std::thread::scope(|scope| {
         let runs: Vec<_> = (0..threads)

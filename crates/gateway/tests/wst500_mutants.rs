@@ -11,7 +11,7 @@ use tongmai_gateway::wst500;
 use tongmai_testkit::Random;
 
 /// Mutants of the everyday run; `TONGMAI_MUTANTS` and the long run ask for more.
-const MUTANTS: u64 = 4_000;
+const MUTANTS: u64 = 20_000;
 
 /// What systems write where a value is missing or another one belongs.
 const DIRT: &[&str] = &[
