@@ -11,6 +11,7 @@ mod census;
 mod checkpoint;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tongmai_store::{Event, EventKind, Seq, Store, chain};
 
@@ -120,6 +121,36 @@ impl<V: View> Kept<V> {
         }
         // After a failure, too, it is tried again only when the next one is due.
         self.saved = self.position;
+    }
+}
+
+/// A view that several threads look at: opened when it is first asked for, and brought up to date
+/// before each look.
+pub struct Running<V> {
+    folder: Option<PathBuf>,
+    state: Mutex<Option<Kept<V>>>,
+}
+
+impl<V: View> Running<V> {
+    /// A view with its checkpoint in `folder`; without one it is folded anew after a restart.
+    pub fn new(folder: Option<PathBuf>) -> Running<V> {
+        Running { folder, state: Mutex::new(None) }
+    }
+
+    /// Brings the view up to date and looks at it; `look` is given its watermark too.
+    pub fn now<T>(&self, engine: &Engine, look: impl FnOnce(&V, Seq) -> T) -> Outcome<T> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = match &mut *state {
+            Some(kept) => kept,
+            none => none.insert(Kept::open(engine, self.folder.as_deref())?),
+        };
+        run(engine, kept, &mut |_, _, _| {})?;
+        Ok(look(&kept.view, kept.position))
+    }
+
+    /// Why the last checkpoint could not be saved, told once; the view itself goes on.
+    pub fn take_trouble(&self) -> Option<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.take_trouble()
     }
 }
 

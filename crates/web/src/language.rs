@@ -10,6 +10,21 @@ use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use unic_langid::LanguageIdentifier;
 
+/// The files of a language.
+macro_rules! words {
+    ($tag:literal) => {
+        &[
+            include_str!(concat!("../locales/", $tag, "/platform.ftl")),
+            include_str!(concat!("../locales/", $tag, "/access.ftl")),
+            include_str!(concat!("../locales/", $tag, "/doors.ftl")),
+            include_str!(concat!("../locales/", $tag, "/drg.ftl")),
+            include_str!(concat!("../locales/", $tag, "/identity.ftl")),
+            include_str!(concat!("../locales/", $tag, "/participation.ftl")),
+            include_str!(concat!("../locales/", $tag, "/surveillance.ftl")),
+        ]
+    };
+}
+
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -83,13 +98,13 @@ impl Language {
         best.1
     }
 
-    /// The source of its words.
-    pub fn source(self) -> &'static str {
+    /// The sources of its words, one file an area of the platform.
+    pub fn sources(self) -> &'static [&'static str] {
         match self {
-            Language::Chinese => include_str!("../locales/zh-CN.ftl"),
-            Language::English => include_str!("../locales/en.ftl"),
-            Language::Traditional => include_str!("../locales/zh-HK.ftl"),
-            Language::Tibetan => include_str!("../locales/bo.ftl"),
+            Language::Chinese => words!("zh-CN"),
+            Language::English => words!("en"),
+            Language::Traditional => words!("zh-HK"),
+            Language::Tibetan => words!("bo"),
         }
     }
 
@@ -104,9 +119,11 @@ impl Language {
         let mut bundle = FluentBundle::new_concurrent(vec![tag]);
         // Marks of direction around every argument would stand in what people copy.
         bundle.set_use_isolating(false);
-        // A test reads every file; a line that is wrong costs only itself.
-        let resource = FluentResource::try_new(self.source().to_owned()).unwrap_or_else(|(r, _)| r);
-        bundle.add_resource_overriding(resource);
+        for source in self.sources() {
+            // A test reads every file; a line that is wrong costs only itself.
+            let resource = FluentResource::try_new((*source).to_owned()).unwrap_or_else(|(r, _)| r);
+            bundle.add_resource_overriding(resource);
+        }
         bundle
     }
 
@@ -154,11 +171,13 @@ mod tests {
     use super::*;
 
     fn keys(language: Language) -> BTreeSet<String> {
-        if let Err((_, errors)) = FluentResource::try_new(language.source().to_owned()) {
-            panic!("{language:?}: {errors:?}");
+        for source in language.sources() {
+            if let Err((_, errors)) = FluentResource::try_new((*source).to_owned()) {
+                panic!("{language:?}: {errors:?}");
+            }
         }
         let mut keys = BTreeSet::new();
-        for line in language.source().lines() {
+        for line in language.sources().iter().flat_map(|source| source.lines()) {
             if let Some((key, _)) = line.split_once(" =")
                 && line.starts_with(|first: char| first.is_ascii_alphabetic())
             {

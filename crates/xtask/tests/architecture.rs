@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("tongmai-http", 4),
     ("tongmai-web", 4),
     ("tongmai-gateway", 4),
+    ("tongmai-views", 3),
     ("tongmai-engine", 3),
     ("tongmai-access", 3),
     ("tongmai-store", 2),

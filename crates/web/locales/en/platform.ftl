@@ -1,4 +1,4 @@
-# The words of the pages in English; the same keys as zh-CN.ftl.
+# The words of the pages in English.
 product = Tongmai 通脉
 skip = Skip to the content
 nav = Main

@@ -1,0 +1,4 @@
+//! The domain engines as views over the ledger.
+//!
+//! The engines are pure and know no resource; here, for each of them, is what reads the feed and hands
+//! it over. A view can be thrown away and folded again to the same state ([`tongmai_engine::views`]).

@@ -1,0 +1,1 @@
+# Doors: channels, messages, mappings.
