@@ -9,27 +9,17 @@
 //! Until access control is built the only policy is [`Policy::Open`], which the
 //! binary allows on a loopback address alone.
 
+mod requester;
+
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
 
 use tongmai_journal::Journal;
 
-/// Who asks, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requester {
-    /// The person or client, as a stable text: `local`, later an account.
-    pub actor: String,
-    /// The purpose of use, as HL7 `v3-PurposeOfUse` codes it: `TREAT`, `ETREAT`, `HOPERAT` …
-    pub purpose: String,
-}
-
-impl Requester {
-    /// The only requester of an open installation.
-    pub fn local() -> Requester {
-        Requester { actor: "local".into(), purpose: "TREAT".into() }
-    }
-}
+pub use requester::{
+    Credentials, Emergency, EverybodyIsLocal, Identify, InvalidToken, Represented, Requester, Role,
+};
 
 /// Which rules decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,7 +250,7 @@ mod tests {
     fn what_is_released_is_in_the_log() {
         let folder = tempfile::tempdir().expect("a folder");
         let access = Access::open(Policy::Open, folder.path(), || 42).expect("a log");
-        let requester = Requester { actor: "医生".into(), purpose: "TREAT".into() };
+        let requester = Requester::installation("医生", "TREAT");
         let positions = vec![7, 9, 8, u64::MAX, 0, 1 << 40];
         let sealed = Sealed::new("content", Operation::Search, positions.clone());
         let released = access.release_blocking(&requester, sealed.map(str::len)).expect("logged");

@@ -58,7 +58,7 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline in the name of the gateway.
     pub fn new(engine: Arc<Engine>, access: Arc<Access>) -> Pipeline {
-        let requester = Requester { actor: "gateway".into(), purpose: "HSYSADMIN".into() };
+        let requester = Requester::installation("gateway", "HSYSADMIN");
         Pipeline { engine, access, requester }
     }
 

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::Response;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, RETRY_AFTER};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use tongmai_base::{Finding, Severity};
 use tongmai_engine::{Failure, Reason, Resource};
 use tongmai_fhir::json::write_string;
@@ -43,6 +45,31 @@ pub(crate) fn busy() -> Answer {
         "try again after the seconds in Retry-After",
     );
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
+/// A bearer token that is not valid; RFC 6750, section 3.
+pub(crate) fn invalid_token() -> Answer {
+    let mut answer = refuse(
+        401,
+        "security",
+        "the token is not valid",
+        "ask for a new token at the token endpoint of /fhir/.well-known/smart-configuration",
+    );
+    let challenge = HeaderValue::from_static("Bearer realm=\"tongmai\", error=\"invalid_token\"");
+    answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    answer
+}
+
+/// A request without a token, where one is needed; RFC 6750, section 3.
+pub(crate) fn login_needed() -> Answer {
+    let mut answer = refuse(
+        401,
+        "login",
+        "nobody has said who asks",
+        "send a token: /fhir/.well-known/smart-configuration says how to get one",
+    );
+    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tongmai\""));
     answer
 }
 
@@ -137,6 +164,8 @@ fn issue_type(finding: &Finding) -> &'static str {
         "throttled" => "throttled",
         "timeout" => "timeout",
         "exception" => "exception",
+        "security" => "security",
+        "login" => "login",
         "cardinality" => "required",
         "binding" => "code-invalid",
         "unknown-element" => "structure",

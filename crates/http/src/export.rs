@@ -41,6 +41,8 @@ enum State {
 }
 
 struct Job {
+    /// Who asked for it, and nobody else may fetch it.
+    actor: String,
     request: String,
     time: i64,
     folder: PathBuf,
@@ -131,6 +133,7 @@ pub(crate) async fn begin(
         }
         let request = format!("{}{}?{}", asked.base().trim_end_matches("/fhir"), asked.path, asked.query);
         let job = Job {
+            actor: asked.requester.actor.clone(),
             request,
             time,
             folder: folder.clone(),
@@ -139,9 +142,9 @@ pub(crate) async fn begin(
         };
         jobs.insert(id.clone(), job);
     }
-    let (worker, name) = (service.clone(), id.clone());
+    let (worker, name, requester) = (service.clone(), id.clone(), asked.requester.clone());
     tokio::task::spawn_blocking(move || {
-        let state = match write(&worker, &name, &folder, &types, since) {
+        let state = match write(&worker, &requester, &name, &folder, &types, since) {
             Ok(files) => State::Finished { files },
             Err(why) => State::Failed(why),
         };
@@ -164,6 +167,7 @@ pub(crate) async fn begin(
 /// Writes the files of an export and keeps its job up to date; ends early when that is cancelled.
 fn write(
     service: &Service,
+    requester: &Requester,
     name: &str,
     folder: &Path,
     types: &[ResourceTypeId],
@@ -179,7 +183,7 @@ fn write(
         _ => false,
     };
     let access = &service.access;
-    write_files(&service.engine, access, &Requester::local(), folder, types, since, &|_| {}, &went_on)
+    write_files(&service.engine, access, requester, folder, types, since, &|_| {}, &went_on)
 }
 
 /// Writes one file of newline-delimited JSON a type, two types at once, and returns their names and lengths;
@@ -247,7 +251,8 @@ pub fn write_files(
 /// How an export stands; DELETE ends it.
 pub(crate) async fn status(service: &Arc<Service>, asked: &Asked, id: &str) -> Result<Answer, Failure> {
     let mut jobs = service.exports.jobs();
-    let Some(job) = jobs.get_mut(id) else { return Err(Failure::not_found(format!("export {id}"))) };
+    let own = jobs.get_mut(id).filter(|job| job.actor == asked.requester.actor);
+    let Some(job) = own else { return Err(Failure::not_found(format!("export {id}"))) };
     if asked.method == Method::DELETE {
         job.cancelled = true;
         let folder = job.folder.clone();
@@ -289,11 +294,17 @@ pub(crate) async fn status(service: &Arc<Service>, asked: &Asked, id: &str) -> R
 }
 
 /// One file of an export, streamed. Its content was released when it was written.
-pub(crate) async fn file(service: &Arc<Service>, id: &str, name: &str) -> Result<Answer, Failure> {
+pub(crate) async fn file(
+    service: &Arc<Service>,
+    asked: &Asked,
+    id: &str,
+    name: &str,
+) -> Result<Answer, Failure> {
     let unknown = || Failure::not_found(format!("export file {id}/{name}"));
     let folder = {
         let jobs = service.exports.jobs();
-        let job = jobs.get(id).ok_or_else(unknown)?;
+        let own = jobs.get(id).filter(|job| job.actor == asked.requester.actor);
+        let job = own.ok_or_else(unknown)?;
         let known = match &job.state {
             State::Finished { files } => files.iter().any(|(of, _)| name.strip_suffix(".ndjson") == Some(of)),
             _ => false,

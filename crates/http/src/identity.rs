@@ -28,7 +28,7 @@ pub(crate) async fn matches(service: &Arc<Service>, asked: &Asked) -> Outcome<An
         service.engine.match_patient(&question)
     };
     let sealed = service.work(true, work).await?;
-    let found = release(service, sealed).await?;
+    let found = release(service, &asked.requester, sealed).await?;
     Ok(fhir(200, searchset(&asked.base(), &found)))
 }
 
@@ -85,7 +85,7 @@ fn evidence(weighed: &Weighed, out: &mut String) {
 pub(crate) async fn person(service: &Arc<Service>, asked: &Asked, id: &str) -> Outcome<Answer> {
     let id = id.to_owned();
     let sealed = service.work(true, move |service| service.engine.person(&id)).await?;
-    let person = release(service, sealed).await?;
+    let person = release(service, &asked.requester, sealed).await?;
     Ok(fhir(200, resource(&asked.base(), &person)))
 }
 

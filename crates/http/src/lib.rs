@@ -25,14 +25,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tongmai_access::Access;
+use tongmai_access::{Access, EverybodyIsLocal, Identify};
 use tongmai_base::limits;
 use tongmai_engine::Engine;
 
 pub use answer::{Answer, plain, refuse};
 pub use export::write_files;
 pub use metrics::Metrics;
-pub use request::{Asked, read_body};
+pub use request::{Asked, SESSION_COOKIE, cookie, read_body};
 
 /// How long a client may take to send its headers, or its body.
 const SLOWEST: Duration = Duration::from_secs(30);
@@ -50,6 +50,8 @@ pub struct Service {
     pub engine: Arc<Engine>,
     /// Releases what was read.
     pub access: Arc<Access>,
+    /// Says who asks.
+    pub identify: Arc<dyn Identify>,
     /// Numbers for the operator.
     pub metrics: Arc<Metrics>,
     /// The pages, where there are any.
@@ -76,6 +78,7 @@ impl Service {
         Service {
             engine,
             access,
+            identify: Arc::new(EverybodyIsLocal),
             metrics: Arc::new(Metrics::default()),
             pages,
             exports: export::Exports::new(folder),
@@ -83,6 +86,13 @@ impl Service {
             large: Semaphore::new(cores() + 1),
             remote_store,
         }
+    }
+
+    /// The same, but requests have to say who asks.
+    #[must_use]
+    pub fn with_login(mut self, identify: Arc<dyn Identify>) -> Service {
+        self.identify = identify;
+        self
     }
 
     /// Runs work of the engine where it may take its time.
@@ -161,7 +171,7 @@ async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Ans
         service.metrics.refused_busy();
         return answer::busy();
     };
-    let asked = match request::read(request).await {
+    let asked = match request::read(request, &*service.identify).await {
         Ok(asked) => asked,
         Err(answer) => return *answer,
     };

@@ -1,10 +1,13 @@
 //! A request, read within its limits.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{HOST, HeaderName};
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderName};
 use hyper::{HeaderMap, Method};
+use tongmai_access::{Credentials, Identify, Requester};
 use tongmai_base::limits;
 
 use crate::SLOWEST;
@@ -23,6 +26,8 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// Who asks.
+    pub requester: Arc<Requester>,
 }
 
 impl Asked {
@@ -58,14 +63,40 @@ impl From<&'static str> for HeaderNameLike {
     }
 }
 
+/// Name of the cookie that holds the token of a session.
+pub const SESSION_COOKIE: &str = "session";
+
+/// The value of a cookie.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|pair| pair.0 == name).map(|pair| pair.1).next()
+}
+
+/// Who asks, by the request's token or session.
+fn requester(headers: &HeaderMap, identify: &dyn Identify) -> Result<Arc<Requester>, Box<Answer>> {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = authorization.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let credentials = Credentials { bearer, session: cookie(headers, SESSION_COOKIE) };
+    identify.identify(credentials).map_err(|_| Box::new(crate::answer::invalid_token()))
+}
+
 /// Reads a request in full, or says why not.
-pub(crate) async fn read(request: hyper::Request<Incoming>) -> Result<Asked, Box<Answer>> {
+pub(crate) async fn read(
+    request: hyper::Request<Incoming>,
+    identify: &dyn Identify,
+) -> Result<Asked, Box<Answer>> {
     let (parts, body) = request.into_parts();
     let length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     if length > limits::URL_BYTES {
         let why = format!("the address has {length} bytes, over the limit of {}", limits::URL_BYTES);
         return Err(Box::new(refuse(414, "too-long", &why, "send long searches by POST to _search")));
     }
+    // A forged token is refused before its body is taken in.
+    let requester = requester(&parts.headers, identify)?;
     let body = read_body(body).await?;
     Ok(Asked {
         method: parts.method,
@@ -73,6 +104,7 @@ pub(crate) async fn read(request: hyper::Request<Incoming>) -> Result<Asked, Box
         query: parts.uri.query().unwrap_or("").to_owned(),
         headers: parts.headers,
         body,
+        requester,
     })
 }
 

@@ -41,6 +41,10 @@ pub(crate) async fn answer(service: &Arc<Service>, asked: Asked) -> Answer {
     if let Some(answer) = refuse_format(&asked) {
         return answer;
     }
+    // What the server is able to do is nobody's record.
+    if asked.requester.is_nobody() && asked.path.trim_end_matches('/') != "/fhir/metadata" {
+        return crate::answer::login_needed();
+    }
     let head = asked.method == Method::HEAD;
     let result = route(service, asked).await;
     let mut answer = result.unwrap_or_else(|failure| failed(&failure));
@@ -109,7 +113,7 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
         ["Patient", "$match"] => Ok(wrong_method(&asked)),
         ["Patient", id, "$person"] if read => identity::person(service, &asked, id).await,
         ["$export-status", job] => export::status(service, &asked, job).await,
-        ["$export-file", job, file] if read => export::file(service, job, file).await,
+        ["$export-file", job, file] if read => export::file(service, &asked, job, file).await,
         [name] | [name, "_search"] => {
             let type_id = type_of(name)?;
             match (asked.method.as_str(), parts.len()) {
@@ -142,13 +146,13 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
             let version = version.parse().map_err(|_| Failure::not_found(format!("version {version}")))?;
             let (type_id, id) = (type_of(name)?, (*id).to_owned());
             let sealed = service.work(false, move |s| s.engine.read_version(type_id, &id, version)).await?;
-            let resource = release(service, sealed).await?;
+            let resource = release(service, &asked.requester, sealed).await?;
             Ok(show(resource))
         }
-        [name, id, "$findings"] if read => findings(service, type_of(name)?, id, None).await,
+        [name, id, "$findings"] if read => findings(service, &asked, type_of(name)?, id, None).await,
         [name, id, "_history", version, "$findings"] if read => {
             let version = version.parse().map_err(|_| Failure::not_found(format!("version {version}")))?;
-            findings(service, type_of(name)?, id, Some(version)).await
+            findings(service, &asked, type_of(name)?, id, Some(version)).await
         }
         [name, id, inner] | [name, id, inner, "_search"] => {
             let compartment = Compartment::from_name(name).ok_or_else(|| {
@@ -166,14 +170,14 @@ fn wrong_method(asked: &Asked) -> Answer {
     refuse(405, "not-supported", &format!("{} is not possible here", asked.method), "see [base]/metadata")
 }
 
-pub(crate) fn requester(_: &Asked) -> Requester {
-    Requester::local()
-}
-
-pub(crate) async fn release<T>(service: &Service, sealed: Sealed<T>) -> Outcome<Released<T>> {
+pub(crate) async fn release<T>(
+    service: &Service,
+    requester: &Requester,
+    sealed: Sealed<T>,
+) -> Outcome<Released<T>> {
     service
         .access
-        .release(&Requester::local(), sealed)
+        .release(requester, sealed)
         .await
         .map_err(|failure| Failure::new(Reason::Internal, "", "exception", failure.0))
 }
@@ -199,7 +203,7 @@ async fn read_one(
     } else {
         service.engine.read(type_id, id)?
     };
-    let resource = release(service, sealed).await?;
+    let resource = release(service, &asked.requester, sealed).await?;
     let unchanged = match asked.header(IF_NONE_MATCH) {
         "" => {
             let since = asked.header(IF_MODIFIED_SINCE);
@@ -230,13 +234,14 @@ async fn read_one(
 /// What is wrong with a version: what was found when it was accepted, and references that dangle.
 async fn findings(
     service: &Arc<Service>,
+    asked: &Asked,
     type_id: ResourceTypeId,
     id: &str,
     version: Option<u32>,
 ) -> Outcome<Answer> {
     let id = id.to_owned();
     let sealed = service.work(false, move |s| s.engine.inspect(type_id, &id, version)).await?;
-    let inspected = release(service, sealed).await?;
+    let inspected = release(service, &asked.requester, sealed).await?;
     let mut answer = fhir(200, outcome(&inspected.findings));
     stamp(&mut answer, &inspected.resource);
     Ok(answer)
@@ -306,7 +311,7 @@ async fn search(
     } else {
         (service.engine.search(&query, start), query)
     };
-    let page: Released<Page> = release(service, sealed?).await?;
+    let page: Released<Page> = release(service, &asked.requester, sealed?).await?;
     Ok(fhir(200, bundle::searchset(&service.engine, &asked.base(), path, &pairs, &query, &page)))
 }
 
@@ -355,7 +360,7 @@ async fn history(
             (type_id, _) => s.engine.type_history(type_id, before, since, count),
         })
         .await?;
-    let page: Released<HistoryPage> = release(service, sealed).await?;
+    let page: Released<HistoryPage> = release(service, &asked.requester, sealed).await?;
     let base = asked.base();
     let path = asked.path.strip_prefix("/fhir").unwrap_or("");
     let mut out = bundle::begin("history", page.versions.len(), page.total);
@@ -417,7 +422,7 @@ async fn everything(service: &Arc<Service>, asked: &Asked, id: &str) -> Outcome<
     }
     let (owned, wanted) = (id.to_owned(), wanted);
     let sealed = service.work(true, move |s| s.engine.everything(&owned, &wanted, start)).await?;
-    let page: Released<Page> = release(service, sealed).await?;
+    let page: Released<Page> = release(service, &asked.requester, sealed).await?;
     let query = Query::default();
     let path = format!("/Patient/{id}/$everything");
     Ok(fhir(200, bundle::searchset(&service.engine, &asked.base(), &path, &pairs, &query, &page)))
@@ -468,7 +473,7 @@ async fn create(service: &Arc<Service>, asked: &Asked, type_id: ResourceTypeId) 
     let conditions = conditions(service, asked, type_id)?;
     let body = asked.body.clone();
     let checked = service.engine.check(&body, Some(type_id))?;
-    let sealed = service.engine.create(&requester(asked), &checked, &conditions).await?;
+    let sealed = service.engine.create(&asked.requester, &checked, &conditions).await?;
     written(service, asked, sealed).await
 }
 
@@ -481,7 +486,7 @@ async fn update(
     let conditions = conditions(service, asked, type_id)?;
     let body = asked.body.clone();
     let checked = service.engine.check(&body, Some(type_id))?;
-    let sealed = service.engine.update(&requester(asked), &target, &checked, &conditions).await?;
+    let sealed = service.engine.update(&asked.requester, &target, &checked, &conditions).await?;
     written(service, asked, sealed).await
 }
 
@@ -502,7 +507,7 @@ async fn patch(
     };
     let sealed = service
         .engine
-        .patch(&requester(asked), type_id, &target, &|before| patch.apply(before), &conditions)
+        .patch(&asked.requester, type_id, &target, &|before| patch.apply(before), &conditions)
         .await?;
     written(service, asked, sealed).await
 }
@@ -514,13 +519,13 @@ async fn delete(
     target: Target,
 ) -> Outcome<Answer> {
     let conditions = conditions(service, asked, type_id)?;
-    service.engine.delete(&requester(asked), type_id, &target, &conditions).await?;
+    service.engine.delete(&asked.requester, type_id, &target, &conditions).await?;
     Ok(crate::plain(204, "text/plain", ""))
 }
 
 async fn written(service: &Service, asked: &Asked, sealed: Sealed<Written>) -> Outcome<Answer> {
     let minimal = shown(asked) == Shown::Minimal;
-    let written = release(service, sealed).await?.into_inner();
+    let written = release(service, &asked.requester, sealed).await?.into_inner();
     let status = match written.did {
         Did::Created => 201,
         Did::Updated | Did::Nothing => 200,
@@ -542,7 +547,7 @@ async fn written(service: &Service, asked: &Asked, sealed: Sealed<Written>) -> O
 }
 
 async fn process(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
-    let (body, who) = (asked.body.clone(), requester(asked));
+    let (body, who) = (asked.body.clone(), asked.requester.clone());
     let turn = if body.len() > crate::LARGE_BUNDLE { service.large.acquire().await.ok() } else { None };
     let sealed = {
         // A large Bundle takes its time; the reactor's threads must not wait for it.
@@ -555,7 +560,7 @@ async fn process(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
         }
     };
     drop(turn);
-    let (is_transaction, results) = release(service, sealed).await?.into_inner();
+    let (is_transaction, results) = release(service, &asked.requester, sealed).await?.into_inner();
     let kind = if is_transaction { "transaction-response" } else { "batch-response" };
     let shown = shown(asked);
     let base = asked.base();

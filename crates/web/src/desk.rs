@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use tongmai_access::Requester;
 use tongmai_engine::bundle::parse_pairs;
 use tongmai_engine::person::ruling::{Kind, Ruling};
 use tongmai_engine::person::{FIELDS, Member, Pair};
@@ -140,7 +139,7 @@ pub async fn rule(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         who: field("who").to_owned(),
         why: field("why").to_owned(),
     };
-    let sealed = site.engine.rule(&Requester::local(), &ruling).await?;
+    let sealed = site.engine.rule(&site.requester, &ruling).await?;
     site.release(sealed).await?;
     Ok(reply::see_other("/desk"))
 }

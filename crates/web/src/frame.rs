@@ -1,9 +1,11 @@
 //! What every page has around its content, and how its reader likes it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use tongmai_access::Requester;
 use tongmai_engine::bundle::parse_pairs;
-use tongmai_http::Asked;
+use tongmai_http::{Asked, cookie};
 
 use crate::asset;
 use crate::language::Language;
@@ -27,6 +29,9 @@ pub struct Frame {
     pub script: &'static str,
     /// Address of the icon.
     pub icon: &'static str,
+    /// Who reads the page.
+    #[allow(dead_code, reason = "what a page offers follows from it as soon as there are roles")]
+    pub requester: Arc<Requester>,
     /// Choices to be kept by the browser.
     pub cookies: Vec<String>,
     path: String,
@@ -49,7 +54,7 @@ impl Frame {
                 cookies.push(format!("lang={}{YEAR}", language.tag()));
                 language
             }
-            None => cookie(asked, "lang")
+            None => cookie(&asked.headers, "lang")
                 .and_then(Language::from_tag)
                 .unwrap_or_else(|| Language::accepted(asked.header("accept-language"))),
         };
@@ -58,7 +63,7 @@ impl Frame {
                 cookies.push(format!("text={size}{YEAR}"));
                 size == "large"
             }
-            _ => cookie(asked, "text") == Some("large"),
+            _ => cookie(&asked.headers, "text") == Some("large"),
         };
         Frame {
             language,
@@ -68,6 +73,7 @@ impl Frame {
             style: asset::address("style.css"),
             script: asset::address("page.mjs"),
             icon: asset::address("icon.svg"),
+            requester: asked.requester.clone(),
             cookies,
             path: asked.path.clone(),
             pairs,
@@ -119,11 +125,6 @@ impl Frame {
             Language::Chinese | Language::English => None,
         }
     }
-}
-
-fn cookie<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
-    let pairs = asked.header("cookie").split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|pair| pair.0 == name).map(|pair| pair.1).next()
 }
 
 /// A text as part of a query.

@@ -40,24 +40,24 @@ const RUN_VIEWS: Duration = Duration::from_secs(60);
 /// The pages over an engine; the checkpoints of their views lie in `folder`.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
     let started = engine.now();
-    let site = Arc::new(Site {
+    let shared = Arc::new(Shared {
         engine,
         access,
         counter: county::Counter::new(folder),
         check: tour::Check::default(),
         started,
     });
-    run_views(&site);
+    run_views(&shared);
     Arc::new(move |asked| {
-        let site = site.clone();
+        let site = Arc::new(Site { shared: shared.clone(), requester: asked.requester.clone() });
         Box::pin(async move { answer(&site, &asked).await })
     })
 }
 
 /// Brings the views up to date as long as there is a site: what was purged must leave their
 /// checkpoints, and the first to look after a quiet night must not wait.
-fn run_views(site: &Arc<Site>) {
-    let site = Arc::downgrade(site);
+fn run_views(shared: &Arc<Shared>) {
+    let site = Arc::downgrade(shared);
     let run = move || {
         loop {
             std::thread::sleep(RUN_VIEWS);
@@ -72,8 +72,8 @@ fn run_views(site: &Arc<Site>) {
     }
 }
 
-/// Everything that a page needs.
-struct Site {
+/// What all pages share.
+struct Shared {
     engine: Arc<Engine>,
     access: Arc<Access>,
     counter: county::Counter,
@@ -81,10 +81,24 @@ struct Site {
     started: i64,
 }
 
+/// Everything that one page needs: what all share, and who asks for it.
+struct Site {
+    shared: Arc<Shared>,
+    requester: Arc<Requester>,
+}
+
+impl std::ops::Deref for Site {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 impl Site {
-    /// Has what was read logged and released.
+    /// Has what was read logged and released to the page's reader.
     async fn release<T>(&self, sealed: Sealed<T>) -> Outcome<Released<T>> {
-        let released = self.access.release(&Requester::local(), sealed).await;
+        let released = self.access.release(&self.requester, sealed).await;
         released.map_err(|failure| Failure::new(Reason::Internal, "", "exception", failure.0))
     }
 

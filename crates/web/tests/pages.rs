@@ -38,7 +38,14 @@ async fn ask(
     for (name, value) in headers {
         map.insert(name, value.parse().expect("a header"));
     }
-    let asked = Asked { method, path: path.into(), query: query.into(), headers: map, body: Bytes::new() };
+    let asked = Asked {
+        method,
+        path: path.into(),
+        query: query.into(),
+        headers: map,
+        body: Bytes::new(),
+        requester: tongmai_access::Requester::shared_local(),
+    };
     let (parts, body) = (site.pages)(asked).await.into_parts();
     let packed = body.collect().await.expect("a body").to_bytes();
     let text = if parts.headers.contains_key("content-encoding") {

@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// Makes the county through the same door as everybody's data.
 pub fn fill(engine: &Engine, county: &County) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let requester = Requester { actor: "synthetic county".into(), purpose: "HSYSADMIN".into() };
+    let requester = Requester::installation("synthetic county", "HSYSADMIN");
     let progress = ProgressBar::new(county.households());
     progress.set_style(ProgressStyle::with_template("making the county {bar:32} {percent}%  ETA {eta}")?);
     let (mut counts, mut bundle) = (Counts::default(), String::new());

@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         types = (0..resource_types().len() as ResourceTypeId).collect();
     }
     let installation = Installation::open(&arguments.place, Validation::Accept)?;
-    let requester = Requester { actor: "export".into(), purpose: "HSYSADMIN".into() };
+    let requester = Requester::installation("export", "HSYSADMIN");
     let begun = std::time::Instant::now();
     let progress = ProgressBar::new(0);
     progress

@@ -203,7 +203,7 @@ fn work(engine: &Engine, source: &str, receiver: &Mutex<Receiver<Piece>>, done: 
 }
 
 fn requester() -> Requester {
-    Requester { actor: "import".into(), purpose: "HSYSADMIN".into() }
+    Requester::installation("import", "HSYSADMIN")
 }
 
 async fn take_lines(engine: &Engine, source: &str, lines: Vec<Vec<u8>>) -> Result<Done> {

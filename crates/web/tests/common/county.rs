@@ -72,7 +72,7 @@ pub async fn county(people: usize) -> Site {
 impl Site {
     /// Carries out a Bundle.
     pub async fn load(&self, bundle: &str) {
-        let requester = Requester { actor: "test".into(), purpose: "HSYSADMIN".into() };
+        let requester = Requester::installation("test", "HSYSADMIN");
         let done = self.engine.process_counting(&requester, bundle.as_bytes(), Ids::Of("test")).await;
         done.expect("the bundle is taken");
     }

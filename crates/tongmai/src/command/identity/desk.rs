@@ -63,7 +63,7 @@ fn said(failure: Failure) -> anyhow::Error {
 
 /// The requester of a person who works at this machine.
 fn requester(who: &str) -> Requester {
-    Requester { actor: who.to_owned(), purpose: "HOPERAT".into() }
+    Requester::installation(who, "HOPERAT")
 }
 
 fn id(patient: &str) -> String {
