@@ -28,6 +28,32 @@ pub enum Policy {
     Open,
 }
 
+impl Policy {
+    /// What a requester sees under rules that need neither a log nor a register of grants: those of
+    /// an open installation. Everything else comes from [`Access::sight`].
+    pub fn sight(self, requester: &Requester) -> Sight {
+        match self {
+            Policy::Open => Sight { requester: requester.clone() },
+        }
+    }
+}
+
+/// What somebody may see, now and for one purpose: the engine reads nothing without one.
+///
+/// Only this crate makes it. The engine turns it into a condition of every search, count, page,
+/// history and conditional write, so what may not be seen is not found either.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    requester: Requester,
+}
+
+impl Sight {
+    /// Whose sight it is.
+    pub fn requester(&self) -> &Requester {
+        &self.requester
+    }
+}
+
 /// What kind of read it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -130,6 +156,11 @@ impl Access {
     /// Opens the log of reads in `folder`; `now` gives milliseconds since 1970.
     pub fn open(policy: Policy, folder: &Path, now: fn() -> i64) -> std::io::Result<Access> {
         Ok(Access { policy, journal: Journal::open(folder)?, now })
+    }
+
+    /// What a requester may see now.
+    pub fn sight(&self, requester: &Requester) -> Sight {
+        self.policy.sight(requester)
     }
 
     /// The rules in force.

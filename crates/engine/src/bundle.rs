@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use tongmai_access::{Operation, Requester, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_base::{Finding, limits};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id, resource_type_name};
 use tongmai_fhir::json::Json;
@@ -75,11 +75,11 @@ impl Engine {
     /// Carries out a Bundle of type `batch` or `transaction`; the results stand in the order of its entries.
     pub async fn process(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         bundle: &[u8],
         ids: Ids<'_>,
     ) -> Outcome<Sealed<(bool, Vec<EntryResult>)>> {
-        let (is_transaction, results) = self.carry_out(requester, bundle, ids).await?;
+        let (is_transaction, results) = self.carry_out(sight, bundle, ids).await?;
         let mut positions = Vec::new();
         for result in &results {
             match result {
@@ -102,11 +102,11 @@ impl Engine {
     /// As [`Engine::process`], for a sender that is shown only what was done and no content.
     pub async fn process_counting(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         bundle: &[u8],
         ids: Ids<'_>,
     ) -> Outcome<Vec<EntryResult>> {
-        let (_, mut results) = self.carry_out(requester, bundle, ids).await?;
+        let (_, mut results) = self.carry_out(sight, bundle, ids).await?;
         results.retain(|result| matches!(result, EntryResult::Written(_) | EntryResult::Failed(_)));
         for result in &mut results {
             if let EntryResult::Written(written) = result {
@@ -118,7 +118,7 @@ impl Engine {
 
     async fn carry_out(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         bundle: &[u8],
         ids: Ids<'_>,
     ) -> Outcome<(bool, Vec<EntryResult>)> {
@@ -136,9 +136,9 @@ impl Engine {
             }
         };
         let results = if is_transaction {
-            self.transaction_bundle(requester, bundle, json, ids).await?
+            self.transaction_bundle(sight, bundle, json, ids).await?
         } else {
-            self.batch(requester, json, ids).await?
+            self.batch(sight, json, ids).await?
         };
         Ok((is_transaction, results))
     }
@@ -172,7 +172,7 @@ impl Engine {
 
     async fn transaction_bundle(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         bundle: &[u8],
         json: Json<'_>,
         ids: Ids<'_>,
@@ -187,9 +187,9 @@ impl Engine {
                 };
                 let entries = entries(json)?;
                 let mut snapshot = self.store.snapshot()?;
-                let (changes, decided, order, reads) = self.decide_bundle(&mut *snapshot, entries, ids)?;
+                let (changes, decided, order, reads) = self.decide_bundle(sight, &mut *snapshot, entries, ids)?;
                 let guards: Vec<Guard> = decided.iter().flat_map(|d: &Decided| d.guards.clone()).collect();
-                (self.transaction(requester, changes, guards)?, decided, order, reads)
+                (self.transaction(sight, changes, guards)?, decided, order, reads)
             };
             let first = if transaction.changes.is_empty() {
                 0
@@ -200,7 +200,7 @@ impl Engine {
                     Err(error) => return Err(error.into()),
                 }
             };
-            return self.bundle_results(decided, order, reads, first);
+            return self.bundle_results(sight, decided, order, reads, first);
         }
         unreachable!("the last attempt returns")
     }
@@ -208,6 +208,7 @@ impl Engine {
     /// Puts the results of a transaction into the order of its entries, reading what was to be read.
     fn bundle_results(
         &self,
+        sight: &Sight,
         decided: Vec<Decided>,
         order: Vec<usize>,
         reads: Vec<(usize, Entry<'static>)>,
@@ -228,7 +229,7 @@ impl Engine {
             results[index] = Some(EntryResult::Written(written));
         }
         for (index, entry) in reads {
-            results[index] = Some(self.read_entry(&entry)?);
+            results[index] = Some(self.read_entry(sight, &entry)?);
         }
         Ok(results.into_iter().flatten().collect())
     }
@@ -236,13 +237,14 @@ impl Engine {
     #[allow(clippy::type_complexity)]
     fn decide_bundle(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         mut entries: Vec<Entry<'_>>,
         ids: Ids<'_>,
     ) -> Outcome<(Vec<tongmai_store::Change>, Vec<Decided>, Vec<usize>, Vec<(usize, Entry<'static>)>)> {
         let mut guards = Vec::new();
         let mut existing: HashMap<usize, Resource> = HashMap::new();
-        let links = self.give_ids(snapshot, &mut entries, ids, &mut guards, &mut existing)?;
+        let links = self.give_ids(sight, snapshot, &mut entries, ids, &mut guards, &mut existing)?;
         let mut found: HashMap<String, String> = HashMap::new();
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by_key(|&index| entries[index].verb);
@@ -265,9 +267,9 @@ impl Engine {
                 },
                 None => {
                     if let Some(resource) = &mut entry.resource {
-                        self.resolve(snapshot, resource, &links, &mut found, &mut guards).map_err(within)?;
+                        self.resolve(sight, snapshot, resource, &links, &mut found, &mut guards).map_err(within)?;
                     }
-                    self.decide_entry(snapshot, entry).map_err(within)?
+                    self.decide_entry(sight, snapshot, entry).map_err(within)?
                 }
             };
             if let Some(change) = decided.change.take() {
@@ -294,6 +296,7 @@ impl Engine {
     /// Gives ids to new resources and says what every full address of an entry becomes.
     fn give_ids(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         entries: &mut [Entry<'_>],
         ids: Ids<'_>,
@@ -313,7 +316,7 @@ impl Engine {
             };
             if let Some(condition) = condition {
                 let query = self.condition_query(type_id, &condition).map_err(within)?;
-                match self.matches(snapshot, &query, 2)?.as_slice() {
+                match self.matches(sight, snapshot, &query, 2)?.as_slice() {
                     [] => guards.push(self.guard(snapshot, &query)),
                     [seq] => {
                         let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
@@ -384,6 +387,7 @@ impl Engine {
     /// Rewrites the references of a resource to what they mean.
     fn resolve(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         value: &mut Json<'_>,
         links: &HashMap<String, String>,
@@ -393,14 +397,14 @@ impl Engine {
         match value {
             Json::Array(items) => {
                 for item in items {
-                    self.resolve(snapshot, item, links, found, guards)?;
+                    self.resolve(sight, snapshot, item, links, found, guards)?;
                 }
             }
             Json::Object(properties) => {
                 for (name, value) in properties {
                     let Json::String(text) = value else {
                         if matches!(value, Json::Object(_) | Json::Array(_)) {
-                            self.resolve(snapshot, value, links, found, guards)?;
+                            self.resolve(sight, snapshot, value, links, found, guards)?;
                         }
                         continue;
                     };
@@ -425,7 +429,7 @@ impl Engine {
                             Some(target) => target.clone(),
                             None => {
                                 let target =
-                                    self.conditional_reference(snapshot, type_id, condition, guards)?;
+                                    self.conditional_reference(sight, snapshot, type_id, condition, guards)?;
                                 found.insert(text.to_string(), target.clone());
                                 target
                             }
@@ -441,6 +445,7 @@ impl Engine {
 
     fn conditional_reference(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         type_id: ResourceTypeId,
         condition: &str,
@@ -448,7 +453,7 @@ impl Engine {
     ) -> Outcome<String> {
         let query = self.condition_query(type_id, condition)?;
         let name = resource_type_name(type_id).unwrap_or("");
-        match self.matches(snapshot, &query, 2)?.as_slice() {
+        match self.matches(sight, snapshot, &query, 2)?.as_slice() {
             [seq] => {
                 let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
                 guards.push(self.guard(snapshot, &query));
@@ -462,7 +467,7 @@ impl Engine {
         }
     }
 
-    fn decide_entry(&self, snapshot: &mut dyn Snapshot, entry: &mut Entry<'_>) -> Outcome<Decided> {
+    fn decide_entry(&self, sight: &Sight, snapshot: &mut dyn Snapshot, entry: &mut Entry<'_>) -> Outcome<Decided> {
         let missing =
             |what: &str| Failure::new(Reason::Invalid, "request", "entry", format!("{what} is missing"));
         let type_id = entry.type_id.ok_or_else(|| missing("the type in request.url"))?;
@@ -477,8 +482,7 @@ impl Engine {
                     let why = "an id has 1 to 64 letters, digits, '-' and '.'";
                     return Err(Failure::new(Reason::Invalid, "id", "id", why));
                 }
-                self.decide_put(
-                    snapshot,
+                self.decide_put(sight, snapshot,
                     &checked,
                     &id,
                     entry.verb == Verb::Put && entry.query.is_none(),
@@ -491,7 +495,7 @@ impl Engine {
                     (None, Some(condition)) => Target::Matching(self.condition_query(type_id, condition)?),
                     (None, None) => return Err(missing("an id or a condition in request.url")),
                 };
-                self.decide_delete(snapshot, type_id, &target, &conditions)
+                self.decide_delete(sight, snapshot, type_id, &target, &conditions)
             }
             Verb::Patch => {
                 let resource = entry.resource.take().ok_or_else(|| missing("the patch"))?;
@@ -501,7 +505,7 @@ impl Engine {
                     (None, Some(condition)) => Target::Matching(self.condition_query(type_id, condition)?),
                     (None, None) => return Err(missing("an id or a condition in request.url")),
                 };
-                self.decide_patch(snapshot, type_id, &target, &|json| patch.apply(json), &conditions)
+                self.decide_patch(sight, snapshot, type_id, &target, &|json| patch.apply(json), &conditions)
             }
             Verb::Get => Err(missing("a verb that writes")),
         }
@@ -511,6 +515,7 @@ impl Engine {
     /// resource must carry it too.
     pub(crate) fn decide_put(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         checked: &crate::write::Checked<'_>,
         id: &str,
@@ -518,7 +523,7 @@ impl Engine {
         conditions: &Conditions,
     ) -> Outcome<Decided> {
         if named {
-            return self.decide_update(snapshot, &Target::Id(id.to_owned()), checked, conditions);
+            return self.decide_update(sight, snapshot, &Target::Id(id.to_owned()), checked, conditions);
         }
         let current = snapshot.current(self.keys.resource(checked.type_id, id))?;
         if let Some(current) = current
@@ -555,7 +560,7 @@ impl Engine {
         }))
     }
 
-    fn read_entry(&self, entry: &Entry<'_>) -> Outcome<EntryResult> {
+    fn read_entry(&self, sight: &Sight, entry: &Entry<'_>) -> Outcome<EntryResult> {
         let Some(type_id) = entry.type_id else {
             return Err(Failure::new(
                 Reason::NotSupported,
@@ -573,17 +578,17 @@ impl Engine {
             None => {
                 let pairs = parse_pairs(entry.query.as_deref().unwrap_or(""));
                 let query = self.query(&[type_id], None, &pairs, false)?;
-                let page = self.found(&query)?;
+                let page = self.found(sight, &query)?;
                 Ok(EntryResult::Found(Box::new(page), entry.request.clone(), Box::new(query)))
             }
         }
     }
 
     /// Carries out each entry for itself.
-    async fn batch(&self, requester: &Requester, json: Json<'_>, ids: Ids<'_>) -> Outcome<Vec<EntryResult>> {
+    async fn batch(&self, sight: &Sight, json: Json<'_>, ids: Ids<'_>) -> Outcome<Vec<EntryResult>> {
         let mut results = Vec::new();
         for (index, item) in json.items("entry").iter().enumerate() {
-            results.push(match self.batch_entry(requester, item, index, ids).await {
+            results.push(match self.batch_entry(sight, item, index, ids).await {
                 Ok(result) => result,
                 Err(failure) => EntryResult::Failed(failure),
             });
@@ -593,7 +598,7 @@ impl Engine {
 
     async fn batch_entry(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         item: &Json<'_>,
         index: usize,
         ids: Ids<'_>,
@@ -602,13 +607,13 @@ impl Engine {
             let (transaction, decided) = {
                 let entry = entry(item.clone(), index)?;
                 if entry.verb == Verb::Get {
-                    return self.read_entry(&entry);
+                    return self.read_entry(sight, &entry);
                 }
                 let mut snapshot = self.store.snapshot()?;
-                let (changes, mut decided, ..) = self.decide_bundle(&mut *snapshot, vec![entry], ids)?;
+                let (changes, mut decided, ..) = self.decide_bundle(sight, &mut *snapshot, vec![entry], ids)?;
                 let mut only = decided.pop().ok_or_else(|| Failure::not_found("the entry"))?;
                 let guards = std::mem::take(&mut only.guards);
-                (self.transaction(requester, changes, guards)?, only)
+                (self.transaction(sight, changes, guards)?, only)
             };
             let mut resource = decided.resource;
             if !transaction.changes.is_empty() {

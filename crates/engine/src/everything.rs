@@ -1,6 +1,6 @@
 //! A patient's whole record, and the export of many.
 
-use tongmai_access::{Operation, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_store::{NO_DATE, NumberCursor, NumberRange, Order, Seq, TYPE_SLOT};
@@ -30,6 +30,7 @@ impl Engine {
     /// what that refers to outside of it, by type and clinical date.
     pub fn everything(
         &self,
+        sight: &Sight,
         id: &str,
         asked: &Everything,
         start: Option<PageStart>,
@@ -97,7 +98,7 @@ impl Engine {
 
     /// The state that an export begun now shows, and how many resources it has of each of the types,
     /// most first; types without any are left out.
-    pub fn export_plan(&self, types: &[ResourceTypeId]) -> Outcome<(Seq, Vec<(ResourceTypeId, usize)>)> {
+    pub fn export_plan(&self, sight: &Sight, types: &[ResourceTypeId]) -> Outcome<(Seq, Vec<(ResourceTypeId, usize)>)> {
         let mut snapshot = self.store.snapshot()?;
         let as_of = snapshot.position();
         let mut plan = Vec::new();
@@ -117,6 +118,7 @@ impl Engine {
     /// Each is the packed body's text; `since` leaves out what was written before.
     pub fn export_chunk(
         &self,
+        sight: &Sight,
         type_id: ResourceTypeId,
         after: Seq,
         as_of: Seq,

@@ -6,7 +6,7 @@
 //! backup with its version, and a purge erases both. That a reference points at
 //! nothing is not kept: the target may come, and is looked for whenever somebody asks.
 
-use tongmai_access::{Operation, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_base::{Finding, Severity};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_name};
 use tongmai_fhir::json::{Json, write_string};
@@ -40,13 +40,14 @@ impl Engine {
     /// As [`Engine::read`] and [`Engine::read_version`].
     pub fn inspect(
         &self,
+        sight: &Sight,
         type_id: ResourceTypeId,
         id: &str,
         version: Option<u32>,
     ) -> Outcome<Sealed<Inspected>> {
         let (resource, event) = match version {
-            None => self.newest(type_id, id)?,
-            Some(version) => self.version_at(type_id, id, version)?,
+            None => self.newest(sight, type_id, id)?,
+            Some(version) => self.version_at(sight, type_id, id, version)?,
         };
         let mut findings = kept(&event)?;
         findings.extend(self.dangling(&mut *self.store.snapshot()?, &resource)?);

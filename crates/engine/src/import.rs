@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use tongmai_access::Requester;
+use tongmai_access::Sight;
 use tongmai_base::Finding;
 use tongmai_fhir::definition::resource_type_name;
 use tongmai_fhir::json::Json;
@@ -39,14 +39,14 @@ impl Engine {
     /// Takes in lines of one source as one durable group; each line fares on its own.
     pub async fn import_lines(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         source: &str,
         lines: &[&[u8]],
     ) -> Outcome<Vec<LineResult>> {
         let mut results = Vec::with_capacity(lines.len());
         let mut rest = lines;
         while !rest.is_empty() {
-            let taken = self.import_group(requester, source, rest, &mut results).await?;
+            let taken = self.import_group(sight, source, rest, &mut results).await?;
             rest = &rest[taken..];
         }
         Ok(results)
@@ -55,7 +55,7 @@ impl Engine {
     /// Takes in lines up to the first that repeats a resource of the group; returns how many.
     async fn import_group(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         source: &str,
         lines: &[&[u8]],
         results: &mut Vec<LineResult>,
@@ -65,7 +65,7 @@ impl Engine {
             {
                 let mut snapshot = self.store.snapshot()?;
                 for line in lines {
-                    let decided = self.import_line(&mut *snapshot, source, line);
+                    let decided = self.import_line(sight, &mut *snapshot, source, line);
                     match decided {
                         Ok(Some(change)) => {
                             let change: Change = change;
@@ -83,7 +83,7 @@ impl Engine {
             }
             let taken = group.len();
             if !changes.is_empty() {
-                let transaction = self.transaction(requester, changes, Vec::new())?;
+                let transaction = self.transaction(sight, changes, Vec::new())?;
                 match self.commit(transaction).await {
                     Ok(_) => {}
                     Err(WriteError::Rejected(_)) if attempt < ATTEMPTS => continue,
@@ -98,6 +98,7 @@ impl Engine {
 
     fn import_line(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn tongmai_store::Snapshot,
         source: &str,
         line: &[u8],
@@ -121,7 +122,7 @@ impl Engine {
             Some(own) => self.derived_id(source, name, own),
             None => self.fresh_id(),
         };
-        let mut decided = self.decide_put(snapshot, &checked, &id, false, &Conditions::default())?;
+        let mut decided = self.decide_put(sight, snapshot, &checked, &id, false, &Conditions::default())?;
         debug_assert!(decided.did != Did::Deleted);
         if let (Some(change), Some(own)) = (&mut decided.change, &own_id) {
             change.source_key = Some(self.keys.source(source, name, own));

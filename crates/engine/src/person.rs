@@ -13,7 +13,7 @@ pub mod ruling;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tongmai_access::{Operation, Requester, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
 use tongmai_fhir::json::Json;
 use tongmai_identity::linker::{self, Decision, Demographics, Linker, Review};
@@ -223,7 +223,7 @@ impl Engine {
     ///
     /// # Errors
     /// Not found when there is no such patient now.
-    pub fn person(&self, patient: &str) -> Outcome<Sealed<Person>> {
+    pub fn person(&self, sight: &Sight, patient: &str) -> Outcome<Sealed<Person>> {
         let unknown = || Failure::not_found(format!("Patient/{patient}"));
         let desk = self.desk()?;
         let record =
@@ -278,7 +278,7 @@ impl Engine {
     }
 
     /// The pairs that wait for a person, at most `most` of them.
-    pub fn review_queue(&self, most: usize) -> Outcome<Sealed<Queue>> {
+    pub fn review_queue(&self, sight: &Sight, most: usize) -> Outcome<Sealed<Queue>> {
         let desk = self.desk()?;
         let mut snapshot = self.store.snapshot()?;
         let reviews = desk.linker.reviews();
@@ -308,11 +308,11 @@ impl Engine {
     /// # Errors
     /// Nothing is written when a text is missing or too long, a patient is unknown, or nothing would
     /// change. When somebody else's ruling came in between, this one stays in the ledger without effect.
-    pub async fn rule(&self, requester: &Requester, ruling: &Ruling) -> Outcome<Sealed<Written>> {
+    pub async fn rule(&self, sight: &Sight, ruling: &Ruling) -> Outcome<Sealed<Written>> {
         let ruling = &self.admit(ruling)?;
         let text = ruling.to_provenance(self.now());
         let checked = self.check(text.as_bytes(), provenance_type())?;
-        let written = self.create(requester, &checked, &Conditions::default()).await?;
+        let written = self.create(sight, &checked, &Conditions::default()).await?;
         let position = written.positions().first().copied();
         let desk = self.desk()?;
         let decision =

@@ -1,6 +1,6 @@
 //! Reads by id: the current version, one version, and histories.
 
-use tongmai_access::{Operation, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_name};
 use tongmai_store::{Event, Seq};
 
@@ -23,18 +23,24 @@ impl Engine {
     ///
     /// # Errors
     /// Not found, or gone when it was deleted.
-    pub fn read(&self, type_id: ResourceTypeId, id: &str) -> Outcome<Sealed<Resource>> {
-        let (resource, event) = self.newest(type_id, id)?;
+    pub fn read(&self, sight: &Sight, type_id: ResourceTypeId, id: &str) -> Outcome<Sealed<Resource>> {
+        let (resource, event) = self.newest(sight, type_id, id)?;
         Ok(Sealed::new(resource, Operation::Read, vec![event.seq]))
     }
 
     /// One version of a resource.
-    pub fn read_version(&self, type_id: ResourceTypeId, id: &str, version: u32) -> Outcome<Sealed<Resource>> {
-        let (resource, event) = self.version_at(type_id, id, version)?;
+    pub fn read_version(
+        &self,
+        sight: &Sight,
+        type_id: ResourceTypeId,
+        id: &str,
+        version: u32,
+    ) -> Outcome<Sealed<Resource>> {
+        let (resource, event) = self.version_at(sight, type_id, id, version)?;
         Ok(Sealed::new(resource, Operation::VersionRead, vec![event.seq]))
     }
 
-    pub(crate) fn newest(&self, type_id: ResourceTypeId, id: &str) -> Outcome<(Resource, Event)> {
+    pub(crate) fn newest(&self, sight: &Sight, type_id: ResourceTypeId, id: &str) -> Outcome<(Resource, Event)> {
         let key = self.keys.resource(type_id, id);
         let event = self.store.newest_event(key)?.ok_or_else(|| unknown(type_id, id))?;
         let mut resource = self.resource(&event)?;
@@ -51,6 +57,7 @@ impl Engine {
 
     pub(crate) fn version_at(
         &self,
+        sight: &Sight,
         type_id: ResourceTypeId,
         id: &str,
         version: u32,
@@ -87,6 +94,7 @@ impl Engine {
     /// The versions of one resource, newest first, older than `before`, not older than `since`.
     pub fn history(
         &self,
+        sight: &Sight,
         type_id: ResourceTypeId,
         id: &str,
         before: Option<Seq>,
@@ -109,6 +117,7 @@ impl Engine {
     /// The versions of all resources of a type, or of all types, newest first.
     pub fn type_history(
         &self,
+        sight: &Sight,
         type_id: Option<ResourceTypeId>,
         before: Option<Seq>,
         since: Option<i64>,

@@ -11,7 +11,7 @@ mod parse;
 mod predicate;
 mod sort;
 
-use tongmai_access::{Operation, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_store::{Guard, Seq, Snapshot};
@@ -154,7 +154,7 @@ pub struct Page {
 
 impl Engine {
     /// Answers a search; `start` is given for every page but the first.
-    pub fn search(&self, query: &Query, start: Option<PageStart>) -> Outcome<Sealed<Page>> {
+    pub fn search(&self, sight: &Sight, query: &Query, start: Option<PageStart>) -> Outcome<Sealed<Page>> {
         let mut snapshot = self.store.snapshot()?;
         let now = self.now();
         if let Some(start) = start {
@@ -172,18 +172,18 @@ impl Engine {
             leader: u32::MAX,
             resume: None,
         };
-        let page = execute::page(self, &mut *snapshot, query, start.unwrap_or(first))?;
+        let page = execute::page(self, sight, &mut *snapshot, query, start.unwrap_or(first))?;
         let positions = page.matches.iter().chain(&page.included).map(|resource| resource.seq).collect();
         Ok(Sealed::new(page, Operation::Search, positions))
     }
 
     /// The first page of a search as it is now, for an entry of a Bundle, which is sealed as a whole.
-    pub(crate) fn found(&self, query: &Query) -> Outcome<Page> {
+    pub(crate) fn found(&self, sight: &Sight, query: &Query) -> Outcome<Page> {
         let mut snapshot = self.store.snapshot()?;
         let as_of = snapshot.position();
         let made = self.now();
         let start = PageStart { as_of, made, offset: 0, type_index: 0, leader: u32::MAX, resume: None };
-        execute::page(self, &mut *snapshot, query, start)
+        execute::page(self, sight, &mut *snapshot, query, start)
     }
 
     /// A page whose state can no longer be shown in full answers Gone: something that it held was
@@ -209,11 +209,12 @@ impl Engine {
     /// The positions of up to `limit` matches of a query now, for a conditional operation.
     pub(crate) fn matches(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         query: &Query,
         limit: usize,
     ) -> Outcome<Vec<Seq>> {
-        execute::first(self, snapshot, query, limit)
+        execute::first(self, sight, snapshot, query, limit)
     }
 
     /// What must still hold for the answer of [`Engine::matches`] to be true when it is used.

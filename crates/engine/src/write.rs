@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use tongmai_access::{Operation, Requester, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_base::time::Instant;
 use tongmai_base::{Finding, Severity};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id, resource_type_name};
@@ -142,36 +142,36 @@ impl Engine {
     /// Creates a resource with a fresh id.
     pub async fn create(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         checked: &Checked<'_>,
         conditions: &Conditions,
     ) -> Outcome<Sealed<Written>> {
-        self.write(requester, |engine, snapshot| engine.decide_create(snapshot, checked, conditions)).await
+        self.write(sight, |engine, snapshot| engine.decide_create(sight, snapshot, checked, conditions)).await
     }
 
     /// Writes a new version, or the first one when the id is new.
     pub async fn update(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         target: &Target,
         checked: &Checked<'_>,
         conditions: &Conditions,
     ) -> Outcome<Sealed<Written>> {
-        self.write(requester, |engine, snapshot| engine.decide_update(snapshot, target, checked, conditions))
+        self.write(sight, |engine, snapshot| engine.decide_update(sight, snapshot, target, checked, conditions))
             .await
     }
 
     /// Applies a patch to the current version.
     pub async fn patch(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         type_id: ResourceTypeId,
         target: &Target,
         apply: &(dyn Fn(&Json<'_>) -> Outcome<Json<'static>> + Sync),
         conditions: &Conditions,
     ) -> Outcome<Sealed<Written>> {
-        self.write(requester, |engine, snapshot| {
-            engine.decide_patch(snapshot, type_id, target, apply, conditions)
+        self.write(sight, |engine, snapshot| {
+            engine.decide_patch(sight, snapshot, type_id, target, apply, conditions)
         })
         .await
     }
@@ -179,23 +179,23 @@ impl Engine {
     /// Deletes a resource; one that is not there counts as deleted.
     pub async fn delete(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         type_id: ResourceTypeId,
         target: &Target,
         conditions: &Conditions,
     ) -> Outcome<Sealed<Written>> {
-        self.write(requester, |engine, snapshot| engine.decide_delete(snapshot, type_id, target, conditions))
+        self.write(sight, |engine, snapshot| engine.decide_delete(sight, snapshot, type_id, target, conditions))
             .await
     }
 
     /// Erases all versions of a resource: bodies go, commitments stay, and so does the hash chain.
     pub async fn purge(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         type_id: ResourceTypeId,
         id: &str,
     ) -> Outcome<Sealed<Written>> {
-        self.write(requester, |engine, snapshot| {
+        self.write(sight, |engine, snapshot| {
             let key = engine.keys.resource(type_id, id);
             let Some(current) = snapshot.current(key)? else {
                 return Err(Failure::not_found(format!(
@@ -215,12 +215,12 @@ impl Engine {
     /// Restricts the processing of a resource, or lifts the restriction; its content stays.
     pub async fn restrict(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         type_id: ResourceTypeId,
         id: &str,
         restricted: bool,
     ) -> Outcome<Sealed<Written>> {
-        self.write(requester, |engine, snapshot| {
+        self.write(sight, |engine, snapshot| {
             let (_, event) = engine.present(snapshot, type_id, id)?;
             let resource = engine.resource(&event)?;
             let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
@@ -238,7 +238,7 @@ impl Engine {
 
     async fn write(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         decide: impl Fn(&Engine, &mut dyn Snapshot) -> Outcome<Decided>,
     ) -> Outcome<Sealed<Written>> {
         let mut attempt = 0;
@@ -252,7 +252,7 @@ impl Engine {
                 let positions = resource.iter().map(|r| r.seq).collect();
                 return Ok(Sealed::new(Written { did, resource, findings }, Operation::Write, positions));
             };
-            let transaction = self.transaction(requester, vec![change], guards)?;
+            let transaction = self.transaction(sight, vec![change], guards)?;
             match self.commit(transaction).await {
                 Ok(first) => {
                     if let Some(resource) = &mut resource {
@@ -272,15 +272,15 @@ impl Engine {
 
     pub(crate) fn transaction(
         &self,
-        requester: &Requester,
+        sight: &Sight,
         changes: Vec<Change>,
         guards: Vec<Guard>,
     ) -> Outcome<Transaction> {
         Ok(Transaction {
             changes,
             guards,
-            actor: self.store.symbol(&requester.actor)?,
-            purpose: self.store.symbol(&requester.purpose)?,
+            actor: self.store.symbol(&sight.requester().actor)?,
+            purpose: self.store.symbol(&sight.requester().purpose)?,
         })
     }
 
@@ -294,13 +294,14 @@ impl Engine {
 
     pub(crate) fn decide_create(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         checked: &Checked<'_>,
         conditions: &Conditions,
     ) -> Outcome<Decided> {
         let mut guards = Vec::new();
         if let Some(query) = &conditions.if_none_exist {
-            let found = self.matches(snapshot, query, 2)?;
+            let found = self.matches(sight, snapshot, query, 2)?;
             match found.as_slice() {
                 [] => guards.push(self.guard(snapshot, query)),
                 [seq] => {
@@ -325,6 +326,7 @@ impl Engine {
 
     pub(crate) fn decide_update(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         target: &Target,
         checked: &Checked<'_>,
@@ -345,7 +347,7 @@ impl Engine {
                 }
                 id.clone()
             }
-            Target::Matching(query) => match self.matches(snapshot, query, 2)?.as_slice() {
+            Target::Matching(query) => match self.matches(sight, snapshot, query, 2)?.as_slice() {
                 [] => {
                     guards.push(self.guard(snapshot, query));
                     match own_id {
@@ -391,6 +393,7 @@ impl Engine {
 
     pub(crate) fn decide_patch(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         type_id: ResourceTypeId,
         target: &Target,
@@ -408,7 +411,7 @@ impl Engine {
                     "a patch needs an id or a condition",
                 ));
             }
-            Target::Matching(query) => match self.matches(snapshot, query, 2)?.as_slice() {
+            Target::Matching(query) => match self.matches(sight, snapshot, query, 2)?.as_slice() {
                 [] => return Err(Failure::not_found("a resource that fits the condition")),
                 [seq] => {
                     guards.push(self.guard(snapshot, query));
@@ -442,6 +445,7 @@ impl Engine {
 
     pub(crate) fn decide_delete(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         type_id: ResourceTypeId,
         target: &Target,
@@ -458,7 +462,7 @@ impl Engine {
         let key = match target {
             Target::New => return Ok(nothing()),
             Target::Id(id) => self.keys.resource(type_id, id),
-            Target::Matching(query) => match self.matches(snapshot, query, 2)?.as_slice() {
+            Target::Matching(query) => match self.matches(sight, snapshot, query, 2)?.as_slice() {
                 [] => return Ok(nothing()),
                 [seq] => {
                     guards.push(self.guard(snapshot, query));

@@ -107,7 +107,7 @@ impl Pipeline {
             ("category:not".to_owned(), format!("{CATEGORY}|set-aside")),
         ];
         let query = self.engine.query(&[type_id], None, &asked, false)?;
-        let page = self.engine.search(&query, None)?;
+        let page = self.engine.search(&self.access.sight(&self.requester), &query, None)?;
         let released = self.access.release(&self.requester, page.map(|page| page.matches.len())).await;
         released
             .map(|count| *count > 0)
@@ -117,7 +117,8 @@ impl Pipeline {
     async fn commit(&self, understood: &Understood) -> Result<(), Failure> {
         let source = format!("{}:{}", understood.source.format, understood.source.sender);
         let bundle = understood.transaction().to_string();
-        self.engine.process_counting(&self.requester, bundle.as_bytes(), Ids::Of(&source)).await.map(|_| ())
+        let sight = self.access.sight(&self.requester);
+        self.engine.process_counting(&sight, bundle.as_bytes(), Ids::Of(&source)).await.map(|_| ())
     }
 }
 

@@ -73,7 +73,7 @@ impl Door {
         let asked: Vec<_> = query.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let type_id = resource_type_id(type_name).expect("a type");
         let query = self.engine.query(&[type_id], None, &asked, false).expect("a query");
-        let page = self.engine.search(&query, None).expect("a page");
+        let page = self.engine.search(&self.access.sight(&Requester::local()), &query, None).expect("a page");
         let page = self.access.release_blocking(&Requester::local(), page).expect("released");
         for resource in &page.matches {
             let json = tongmai_fhir::json::Json::parse(&resource.text).expect("JSON");

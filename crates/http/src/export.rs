@@ -203,7 +203,9 @@ pub fn write_files(
     went_on: &(dyn Fn(u64) -> bool + Sync),
 ) -> Result<Vec<(String, u64)>, String> {
     std::fs::create_dir_all(folder).map_err(|e| format!("the export folder cannot be made: {e}"))?;
-    let (as_of, plan) = engine.export_plan(types).map_err(|failure| failure.to_string())?;
+    // What may be seen is judged for each chunk: a consent may be withdrawn while an export runs.
+    let sight = access.sight(requester);
+    let (as_of, plan) = engine.export_plan(&sight, types).map_err(|failure| failure.to_string())?;
     planned(plan.iter().map(|&(_, count)| count as u64).sum());
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<(String, u64)>, String> {
@@ -213,8 +215,9 @@ pub fn write_files(
             let path = folder.join(format!("{name}.ndjson"));
             let (mut after, mut count, mut file) = (Some(0), 0, None);
             while let Some(from) = after {
+                let sight = access.sight(requester);
                 let sealed = engine
-                    .export_chunk(type_id, from, as_of, since, CHUNK)
+                    .export_chunk(&sight, type_id, from, as_of, since, CHUNK)
                     .map_err(|failure| failure.to_string())?;
                 let chunk = access.release_blocking(requester, sealed).map_err(|failure| failure.0)?;
                 if chunk.count > 0 {

@@ -12,7 +12,7 @@ use crate::Service;
 use crate::answer::{Answer, fhir, outcome};
 use crate::bundle;
 use crate::request::Asked;
-use crate::rest::release;
+use crate::rest::{release, sight};
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -22,10 +22,10 @@ const EVIDENCE: &str = "urn:tongmai:match-evidence";
 
 /// Answers `$match` with a Bundle of type `searchset`, the likeliest first.
 pub(crate) async fn matches(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
-    let body = asked.body.clone();
+    let (sight, body) = (sight(service, asked), asked.body.clone());
     let work = move |service: &Service| {
         let question = service.engine.question(&body)?;
-        service.engine.match_patient(&question)
+        service.engine.match_patient(&sight, &question)
     };
     let sealed = service.work(true, work).await?;
     let found = release(service, &asked.requester, sealed).await?;
@@ -83,8 +83,8 @@ fn evidence(weighed: &Weighed, out: &mut String) {
 
 /// The person of a patient as a FHIR Person: the golden record, and a link to each of its records.
 pub(crate) async fn person(service: &Arc<Service>, asked: &Asked, id: &str) -> Outcome<Answer> {
-    let id = id.to_owned();
-    let sealed = service.work(true, move |service| service.engine.person(&id)).await?;
+    let (sight, id) = (sight(service, asked), id.to_owned());
+    let sealed = service.work(true, move |service| service.engine.person(&sight, &id)).await?;
     let person = release(service, &asked.requester, sealed).await?;
     Ok(fhir(200, resource(&asked.base(), &person)))
 }

@@ -6,7 +6,7 @@ use hyper::Method;
 use hyper::header::{
     ACCEPT, CONTENT_TYPE, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
 };
-use tongmai_access::{Released, Requester, Sealed};
+use tongmai_access::{Released, Requester, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_base::time::Instant;
 use tongmai_engine::bundle::{EntryResult, Ids, parse_etag, parse_pairs};
@@ -145,7 +145,9 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
         [name, id, "_history", version] if read => {
             let version = version.parse().map_err(|_| Failure::not_found(format!("version {version}")))?;
             let (type_id, id) = (type_of(name)?, (*id).to_owned());
-            let sealed = service.work(false, move |s| s.engine.read_version(type_id, &id, version)).await?;
+            let sight = sight(service, &asked);
+            let sealed =
+                service.work(false, move |s| s.engine.read_version(&sight, type_id, &id, version)).await?;
             let resource = release(service, &asked.requester, sealed).await?;
             Ok(show(resource))
         }
@@ -168,6 +170,11 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
 
 fn wrong_method(asked: &Asked) -> Answer {
     refuse(405, "not-supported", &format!("{} is not possible here", asked.method), "see [base]/metadata")
+}
+
+/// What the one who asks may see.
+pub(crate) fn sight(service: &Service, asked: &Asked) -> Sight {
+    service.access.sight(&asked.requester)
 }
 
 pub(crate) async fn release<T>(
@@ -197,11 +204,12 @@ async fn read_one(
     type_id: ResourceTypeId,
     id: &str,
 ) -> Outcome<Answer> {
+    let sight = sight(service, asked);
     let sealed = if service.remote_store {
         let id = id.to_owned();
-        service.work(false, move |s| s.engine.read(type_id, &id)).await?
+        service.work(false, move |s| s.engine.read(&sight, type_id, &id)).await?
     } else {
-        service.engine.read(type_id, id)?
+        service.engine.read(&sight, type_id, id)?
     };
     let resource = release(service, &asked.requester, sealed).await?;
     let unchanged = match asked.header(IF_NONE_MATCH) {
@@ -239,8 +247,8 @@ async fn findings(
     id: &str,
     version: Option<u32>,
 ) -> Outcome<Answer> {
-    let id = id.to_owned();
-    let sealed = service.work(false, move |s| s.engine.inspect(type_id, &id, version)).await?;
+    let (sight, id) = (sight(service, asked), id.to_owned());
+    let sealed = service.work(false, move |s| s.engine.inspect(&sight, type_id, &id, version)).await?;
     let inspected = release(service, &asked.requester, sealed).await?;
     let mut answer = fhir(200, outcome(&inspected.findings));
     stamp(&mut answer, &inspected.resource);
@@ -306,10 +314,11 @@ async fn search(
         None => None,
     };
     let long = is_long(&query);
+    let sight = sight(service, asked);
     let (sealed, query) = if long || service.remote_store {
-        service.work(true, move |s| (s.engine.search(&query, start), query)).await
+        service.work(true, move |s| (s.engine.search(&sight, &query, start), query)).await
     } else {
-        (service.engine.search(&query, start), query)
+        (service.engine.search(&sight, &query, start), query)
     };
     let page: Released<Page> = release(service, &asked.requester, sealed?).await?;
     Ok(fhir(200, bundle::searchset(&service.engine, &asked.base(), path, &pairs, &query, &page)))
@@ -353,11 +362,11 @@ async fn history(
             }
         }
     }
-    let owned = id.map(str::to_owned);
+    let (sight, owned) = (sight(service, asked), id.map(str::to_owned));
     let sealed = service
         .work(true, move |s| match (type_id, owned) {
-            (Some(type_id), Some(id)) => s.engine.history(type_id, &id, before, since, count),
-            (type_id, _) => s.engine.type_history(type_id, before, since, count),
+            (Some(type_id), Some(id)) => s.engine.history(&sight, type_id, &id, before, since, count),
+            (type_id, _) => s.engine.type_history(&sight, type_id, before, since, count),
         })
         .await?;
     let page: Released<HistoryPage> = release(service, &asked.requester, sealed).await?;
@@ -420,8 +429,8 @@ async fn everything(service: &Arc<Service>, asked: &Asked, id: &str) -> Outcome<
             }
         }
     }
-    let (owned, wanted) = (id.to_owned(), wanted);
-    let sealed = service.work(true, move |s| s.engine.everything(&owned, &wanted, start)).await?;
+    let (sight, owned) = (sight(service, asked), id.to_owned());
+    let sealed = service.work(true, move |s| s.engine.everything(&sight, &owned, &wanted, start)).await?;
     let page: Released<Page> = release(service, &asked.requester, sealed).await?;
     let query = Query::default();
     let path = format!("/Patient/{id}/$everything");
@@ -473,7 +482,7 @@ async fn create(service: &Arc<Service>, asked: &Asked, type_id: ResourceTypeId) 
     let conditions = conditions(service, asked, type_id)?;
     let body = asked.body.clone();
     let checked = service.engine.check(&body, Some(type_id))?;
-    let sealed = service.engine.create(&asked.requester, &checked, &conditions).await?;
+    let sealed = service.engine.create(&sight(service, asked), &checked, &conditions).await?;
     written(service, asked, sealed).await
 }
 
@@ -486,7 +495,7 @@ async fn update(
     let conditions = conditions(service, asked, type_id)?;
     let body = asked.body.clone();
     let checked = service.engine.check(&body, Some(type_id))?;
-    let sealed = service.engine.update(&asked.requester, &target, &checked, &conditions).await?;
+    let sealed = service.engine.update(&sight(service, asked), &target, &checked, &conditions).await?;
     written(service, asked, sealed).await
 }
 
@@ -507,7 +516,7 @@ async fn patch(
     };
     let sealed = service
         .engine
-        .patch(&asked.requester, type_id, &target, &|before| patch.apply(before), &conditions)
+        .patch(&sight(service, asked), type_id, &target, &|before| patch.apply(before), &conditions)
         .await?;
     written(service, asked, sealed).await
 }
@@ -519,7 +528,7 @@ async fn delete(
     target: Target,
 ) -> Outcome<Answer> {
     let conditions = conditions(service, asked, type_id)?;
-    service.engine.delete(&asked.requester, type_id, &target, &conditions).await?;
+    service.engine.delete(&sight(service, asked), type_id, &target, &conditions).await?;
     Ok(crate::plain(204, "text/plain", ""))
 }
 
@@ -547,13 +556,13 @@ async fn written(service: &Service, asked: &Asked, sealed: Sealed<Written>) -> O
 }
 
 async fn process(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
-    let (body, who) = (asked.body.clone(), asked.requester.clone());
+    let (body, sight) = (asked.body.clone(), sight(service, asked));
     let turn = if body.len() > crate::LARGE_BUNDLE { service.large.acquire().await.ok() } else { None };
     let sealed = {
         // A large Bundle takes its time; the reactor's threads must not wait for it.
         let service = service.clone();
         let runtime = tokio::runtime::Handle::current();
-        let work = move || runtime.block_on(service.engine.process(&who, &body, Ids::Fresh));
+        let work = move || runtime.block_on(service.engine.process(&sight, &body, Ids::Fresh));
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => done?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),

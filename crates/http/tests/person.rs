@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{Server, wait};
-use tongmai_access::Requester;
+use tongmai_access::{Policy, Requester};
 use tongmai_engine::bundle::Ids;
 use tongmai_region::County;
 use tongmai_region::fhir::Counts;
@@ -194,7 +194,7 @@ fn measure(people: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (mut text, mut counts) = (String::new(), Counts::default());
     let send = |text: &str| {
-        let done = runtime.block_on(server.engine.process(&Requester::local(), text.as_bytes(), Ids::Fresh));
+        let done = runtime.block_on(server.engine.process(&Policy::Open.sight(&Requester::local()), text.as_bytes(), Ids::Fresh));
         assert!(done.is_ok(), "{:?}", done.err());
     };
     for person in county.everyone() {
@@ -236,7 +236,7 @@ fn measure(people: usize) -> Measured {
         }
     }
     replays(&server);
-    let queue = server.engine.review_queue(0).expect("a queue");
+    let queue = server.engine.review_queue(&Policy::Open.sight(&Requester::local()), 0).expect("a queue");
     let access_free = queue.map(|queue| queue.waiting);
     let folder = tempfile::tempdir().expect("a folder");
     let access =

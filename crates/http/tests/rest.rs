@@ -81,7 +81,7 @@ fn what_was_accepted_keeps_its_findings() {
 
     // They belong to their version: a restriction has the same content, a repair has not.
     let type_id = tongmai_fhir::definition::resource_type_id("Patient").expect("a type");
-    let local = tongmai_access::Requester::local();
+    let local = tongmai_access::Policy::Open.sight(&tongmai_access::Requester::local());
     server.runtime.block_on(server.engine.restrict(&local, type_id, &id, true)).expect("restricted");
     assert_eq!(findings(&server, &address), unknown);
     let mut good = patient("卓");

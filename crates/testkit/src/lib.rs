@@ -6,7 +6,7 @@
 //! continuous integration: then the skip is a failure.
 
 pub mod postgres;
-mod random;
+pub mod random;
 
 use std::fs::File;
 use std::io::{BufReader, Read};

@@ -304,7 +304,7 @@ impl Counter {
 
 #[cfg(test)]
 mod tests {
-    use tongmai_access::Requester;
+    use tongmai_access::{Policy, Requester};
     use tongmai_engine::bundle::Ids;
     use tongmai_engine::{Surroundings, Validation};
     use tongmai_store::Store;
@@ -325,7 +325,7 @@ mod tests {
         let county = tongmai_region::County::new(1, 12, 20_778);
         let (mut counts, mut bundle) = (Default::default(), String::new());
         county.write_directory_bundle(&mut bundle, &mut counts);
-        let local = Requester::local();
+        let local = Policy::Open.sight(&Requester::local());
         engine.process_counting(&local, bundle.as_bytes(), Ids::Of("test")).await.expect("loaded");
         for person in county.everyone() {
             bundle.clear();

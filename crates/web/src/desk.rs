@@ -57,7 +57,7 @@ framed!(Desk);
 /// `/desk`
 pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let page = frame.in_section("nav-desk");
-    let sealed = site.work(|site| site.engine.review_queue(PAIRS)).await?;
+    let sealed = site.work(|site| site.engine.review_queue(&site.sight(), PAIRS)).await?;
     let queue = site.release(sealed).await?.into_inner();
     let language = page.language;
     let desk = Desk {
@@ -139,7 +139,7 @@ pub async fn rule(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         who: field("who").to_owned(),
         why: field("why").to_owned(),
     };
-    let sealed = site.engine.rule(&site.requester, &ruling).await?;
+    let sealed = site.engine.rule(&site.sight(), &ruling).await?;
     site.release(sealed).await?;
     Ok(reply::see_other("/desk"))
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use askama::Template;
 use hyper::Method;
-use tongmai_access::{Access, Released, Requester, Sealed};
+use tongmai_access::{Access, Released, Requester, Sealed, Sight};
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked, Pages};
@@ -96,6 +96,11 @@ impl std::ops::Deref for Site {
 }
 
 impl Site {
+    /// What the one who looks may see.
+    fn sight(&self) -> Sight {
+        self.access.sight(&self.requester)
+    }
+
     /// Has what was read logged and released to the page's reader.
     async fn release<T>(&self, sealed: Sealed<T>) -> Outcome<Released<T>> {
         let released = self.access.release(&self.requester, sealed).await;

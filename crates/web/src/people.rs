@@ -137,7 +137,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         .work(move |site| {
             let kind = resource_type_id("Patient").unwrap_or_default();
             let query = site.engine.query(&[kind], None, &pairs, false)?;
-            site.engine.search(&query, start)
+            site.engine.search(&site.sight(), &query, start)
         })
         .await;
     match sealed {

@@ -115,7 +115,7 @@ async fn read(site: &Arc<Site>, id: &str) -> Outcome<Vec<Vec<Resource>>> {
             let kind = resource_type_id("Patient").unwrap_or_default();
             let pairs = [("identifier".into(), token(&number)), ("_count".into(), RECORDS.into())];
             let query = site.engine.query(&[kind], None, &pairs, false)?;
-            site.engine.search(&query, None)
+            site.engine.search(&site.sight(), &query, None)
         })
         .await?;
     for other in site.release(sealed).await?.into_inner().matches {
@@ -128,7 +128,7 @@ async fn read(site: &Arc<Site>, id: &str) -> Outcome<Vec<Vec<Resource>>> {
 
 async fn everything(site: &Arc<Site>, id: &str) -> Outcome<Vec<Resource>> {
     let wanted = id.to_owned();
-    let sealed = site.work(move |site| site.engine.everything(&wanted, &Everything::default(), None)).await?;
+    let sealed = site.work(move |site| site.engine.everything(&site.sight(), &wanted, &Everything::default(), None)).await?;
     Ok(site.release(sealed).await?.into_inner().matches)
 }
 

@@ -77,7 +77,7 @@ pub async fn page(
     };
     let versions = versions(site, type_id, id).await?;
     let wanted = id.to_owned();
-    let sealed = site.work(move |site| site.engine.inspect(type_id, &wanted, version)).await;
+    let sealed = site.work(move |site| site.engine.inspect(&site.sight(), type_id, &wanted, version)).await;
     let sealed = match sealed {
         Ok(sealed) => sealed,
         Err(failure) if failure.reason == Reason::Gone => {
@@ -120,7 +120,7 @@ fn fill(page: Frame, kind: &str, inspected: Inspected, versions: Vec<Version>) -
 
 async fn versions(site: &Arc<Site>, type_id: ResourceTypeId, id: &str) -> Outcome<Vec<Version>> {
     let id = id.to_owned();
-    let sealed = site.work(move |site| site.engine.history(type_id, &id, None, None, VERSIONS)).await?;
+    let sealed = site.work(move |site| site.engine.history(&site.sight(), type_id, &id, None, None, VERSIONS)).await?;
     let history = site.release(sealed).await?.into_inner();
     let version = |resource: Resource| Version {
         version: resource.version.into(),

@@ -151,7 +151,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
             let pairs = [("identifier".into(), token(ZHUOMA)), ("_count".into(), "1".into())];
             let query = site.engine.query(&[kind], None, &pairs, false)?;
             let position = site.engine.position()?;
-            Ok::<_, tongmai_engine::Failure>((position, site.engine.search(&query, None)?))
+            Ok::<_, tongmai_engine::Failure>((position, site.engine.search(&site.sight(), &query, None)?))
         })
         .await?;
     let zhuoma = site.release(sealed).await?.into_inner().matches.into_iter().next().map(|p| p.id);

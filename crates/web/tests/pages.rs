@@ -194,8 +194,8 @@ async fn what_was_found_wrong_stands_with_its_version_and_who_wrote_it() {
         "request":{"method":"PUT","url":"Observation/o"}}]}"#,
     )
     .await;
-    let sealed = site.engine.type_history(None, None, None, 1).expect("a page");
     let local = tongmai_access::Requester::local();
+    let sealed = site.engine.type_history(&site.access.sight(&local), None, None, None, 1).expect("a page");
     let history = site.access.release(&local, sealed).await.expect("logged");
     let id = &history.versions[0].id;
     let page = get(&site, &format!("/resource/Observation/{id}")).await;

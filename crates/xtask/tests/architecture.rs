@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("tongmai-store-sqlite", 2),
     ("tongmai-store-postgres", 2),
     ("tongmai-journal", 2),
+    ("tongmai-consent", 1),
     ("tongmai-identity", 1),
     ("tongmai-drg", 1),
     ("tongmai-surveillance", 1),

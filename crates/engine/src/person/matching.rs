@@ -1,6 +1,6 @@
 //! `Patient/$match`: who may this be?
 
-use tongmai_access::{Operation, Sealed};
+use tongmai_access::{Operation, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::json::Json;
 use tongmai_identity::link::Zone;
@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// Who may this be, as of now.
-    pub fn match_patient(&self, question: &Question) -> Outcome<Sealed<Answer>> {
+    pub fn match_patient(&self, sight: &Sight, question: &Question) -> Outcome<Sealed<Answer>> {
         let desk = self.desk()?;
         let mut found = desk.linker.find(&question.said, question.count);
         let mut answer = Answer::default();

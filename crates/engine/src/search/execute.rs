@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use roaring::RoaringTreemap;
+use tongmai_access::Sight;
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_fhir::json::Json;
 use tongmai_fhir::search as fhir_search;
@@ -39,6 +40,7 @@ pub(super) struct Loaded {
 /// One search under way.
 pub(super) struct Run<'r> {
     pub engine: &'r Engine,
+    pub sight: &'r Sight,
     pub snapshot: &'r mut dyn Snapshot,
     pub as_of: Seq,
     loaded: HashMap<Seq, Rc<Loaded>>,
@@ -66,9 +68,15 @@ pub(super) fn conditions(query: &TypeQuery) -> Vec<&Predicate> {
 }
 
 impl<'r> Run<'r> {
-    pub(super) fn new(engine: &'r Engine, snapshot: &'r mut dyn Snapshot, as_of: Seq) -> Run<'r> {
+    pub(super) fn new(
+        engine: &'r Engine,
+        sight: &'r Sight,
+        snapshot: &'r mut dyn Snapshot,
+        as_of: Seq,
+    ) -> Run<'r> {
         Run {
             engine,
+            sight,
             snapshot,
             as_of,
             loaded: HashMap::new(),
@@ -500,12 +508,13 @@ impl<'q> Selection<'q> {
 /// The positions of the first matches in natural order.
 pub(super) fn first(
     engine: &Engine,
+    sight: &Sight,
     snapshot: &mut dyn Snapshot,
     query: &Query,
     limit: usize,
 ) -> Outcome<Vec<Seq>> {
     let as_of = snapshot.position();
-    let mut run = Run::new(engine, snapshot, as_of);
+    let mut run = Run::new(engine, sight, snapshot, as_of);
     let mut found = Vec::new();
     for of in &query.types {
         let (mut selection, _) = Selection::begin(&mut run, of, None, None)?;
@@ -522,11 +531,12 @@ pub(super) fn first(
 /// One page of a search.
 pub(super) fn page(
     engine: &Engine,
+    sight: &Sight,
     snapshot: &mut dyn Snapshot,
     query: &Query,
     start: PageStart,
 ) -> Outcome<Page> {
-    let mut run = Run::new(engine, snapshot, start.as_of);
+    let mut run = Run::new(engine, sight, snapshot, start.as_of);
     let mut page = Page { as_of: start.as_of, ..Page::default() };
     if query.total == Total::Accurate || query.part == Part::Count {
         page.total = Some(count_all(&mut run, query)?);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use tongmai_access::Requester;
+use tongmai_access::{Policy, Requester};
 use tongmai_engine::bundle::Ids;
 use tongmai_engine::{Engine, Validation};
 use tongmai_region::County;
@@ -69,12 +69,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 pub fn fill(engine: &Engine, county: &County) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let requester = Requester::installation("synthetic county", "HSYSADMIN");
+    let sight = Policy::Open.sight(&requester);
     let progress = ProgressBar::new(county.households());
     progress.set_style(ProgressStyle::with_template("making the county {bar:32} {percent}%  ETA {eta}")?);
     let (mut counts, mut bundle) = (Counts::default(), String::new());
     county.write_directory_bundle(&mut bundle, &mut counts);
     let send = |bundle: &str| -> Result<()> {
-        let work = engine.process(&requester, bundle.as_bytes(), Ids::Of("county"));
+        let work = engine.process(&sight, bundle.as_bytes(), Ids::Of("county"));
         runtime.block_on(work).map(drop).map_err(|failure| anyhow::anyhow!("{failure}"))
     };
     send(&bundle).context("the organisations of the county")?;
