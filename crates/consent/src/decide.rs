@@ -28,13 +28,7 @@ impl Decision {
 }
 
 /// May this be done?
-pub fn decide(
-    pack: &Pack,
-    roles: &Roles,
-    request: &Request,
-    item: &Item,
-    subject: &Subject<'_>,
-) -> Decision {
+pub fn decide(pack: &Pack, roles: &Roles, request: &Request, item: &Item, subject: &Subject<'_>) -> Decision {
     decide_with(Rules::ALL, pack, roles, request, item, subject)
 }
 
@@ -203,7 +197,9 @@ impl Case<'_> {
         match refusal {
             Rule::Restriction => subject.sides.iter().any(|side| side.restricted),
             Rule::Refusal => subject.grants().any(|grant| grant.refuses(request, item)),
-            Rule::Youth => item.sensitivities & (Sensitivity::Adolescent.bit() | Sensitivity::Abuse.bit()) != 0,
+            Rule::Youth => {
+                item.sensitivities & (Sensitivity::Adolescent.bit() | Sensitivity::Abuse.bit()) != 0
+            }
             Rule::Border => self.crosses_unlawfully(basis),
             Rule::Relationship => {
                 basis != Rule::Care
@@ -216,12 +212,13 @@ impl Case<'_> {
                 (basis == Rule::Care || request.purpose == Purpose::Treatment)
                     && !self.opens_a_visit()
                     && relations.peek().is_some()
-                    && !relations.any(|relation| relation.corroborated)
+                    && !relations.any(|relation| relation.is_corroborated(request))
                     && !self.is_present()
             }
             Rule::Link => {
                 !subject.confirmed
-                    && !subject.every_side(|side| side.grants.iter().any(|grant| grant.permits(request, item)))
+                    && !subject
+                        .every_side(|side| side.grants.iter().any(|grant| grant.permits(request, item)))
             }
             Rule::Notice => {
                 let wanted = request.agreement.map_or(0, |agreement| agreement.notice);
@@ -247,9 +244,8 @@ impl Case<'_> {
 
     fn crosses_unlawfully(&self, basis: Rule) -> bool {
         let (request, item) = (self.request, self.item);
-        let agreed = |grant: &Grant| {
-            grant.effect == Effect::Permit && grant.border && grant.is_about(request, item)
-        };
+        let agreed =
+            |grant: &Grant| grant.effect == Effect::Permit && grant.border && grant.is_about(request, item);
         self.pack.border
             && request.destination != self.pack.home
             && !(basis == Rule::Emergency && self.pack.emergency_crosses)

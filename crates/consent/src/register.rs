@@ -12,6 +12,8 @@ pub struct Register {
     /// Which records a source speaks of, so that it can be replaced.
     sources: HashMap<u64, Vec<u64>>,
     linked: HashMap<u64, (Vec<u64>, bool)>,
+    /// By source: the record that joined, and when.
+    joins: HashMap<u64, (u64, Time)>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,20 @@ impl Register {
             entry.side.relations.retain(|_| kept.next().unwrap_or(true));
             entry.relations_of.retain(|of| *of != source);
         }
+    }
+
+    /// The person of a record joined the exchange, as a source says.
+    pub fn join(&mut self, source: u64, record: u64, since: Time) {
+        self.joins.insert(source, (record, since));
+        self.entry(record).side.joined = Some(since);
+    }
+
+    /// The source no longer says that somebody joined.
+    pub fn forget_joining(&mut self, source: u64) {
+        let Some((record, _)) = self.joins.remove(&source) else { return };
+        let others = self.joins.values().filter(|(of, _)| *of == record);
+        let earliest = others.map(|(_, since)| *since).min();
+        self.entry(record).side.joined = earliest;
     }
 
     /// The record itself, to note joining, restriction and birth.

@@ -106,7 +106,9 @@ impl Rule {
             Rule::Agreement => "the organisation signs an agreement for this purpose and category",
             Rule::Assessment => "the privacy officer signs an impact assessment of this purpose",
             Rule::Relationship => "register a visit or a referral, or let the person show a code",
-            Rule::Corroboration => "let the person show a code or card, or let somebody else confirm the visit",
+            Rule::Corroboration => {
+                "let the person show a code or card, or let somebody else confirm the visit"
+            }
             Rule::Restriction => "the person or the privacy officer lifts the restriction",
             Rule::Refusal => "the person takes the refusal back",
             Rule::Release => "the person releases this sensitive kind for this occasion",

@@ -38,7 +38,9 @@ impl Family {
 
     /// By the address of a code system. Chinese editions of ICD-10 have addresses of many forms.
     fn of(system: &str) -> Option<Family> {
-        let has = |part: &str| system.as_bytes().windows(part.len()).any(|w| w.eq_ignore_ascii_case(part.as_bytes()));
+        let has = |part: &str| {
+            system.as_bytes().windows(part.len()).any(|w| w.eq_ignore_ascii_case(part.as_bytes()))
+        };
         Some(match system {
             "http://loinc.org" => Family::Loinc,
             "http://snomed.info/sct" => Family::Snomed,
@@ -137,7 +139,9 @@ mod tests {
 
     #[test]
     fn a_table_says_where_it_is_wrong() {
-        for (text, expected) in [("secret | icd | F00", "no kind"), ("mental | icd", "write:"), ("hiv | x | y", "no system")] {
+        for (text, expected) in
+            [("secret | icd | F00", "no kind"), ("mental | icd", "write:"), ("hiv | x | y", "no system")]
+        {
             let error = SensitiveCodes::read(text).expect_err(expected);
             assert!(error.to_string().contains(expected), "{error}");
         }

@@ -75,7 +75,9 @@ impl Grant {
 pub struct Relation {
     /// The organisation.
     pub organisation: u32,
-    /// Somebody other than the one whom it serves stands behind it.
+    /// The account that wrote it down; 0 when unknown. For that account itself it proves nothing.
+    pub by: u32,
+    /// Something stands behind it: a registration, another system, another person.
     pub corroborated: bool,
     /// From here …
     pub from: Time,
@@ -88,6 +90,11 @@ impl Relation {
         request.organisation != 0
             && self.organisation == request.organisation
             && within(request.now, self.from, self.until)
+    }
+
+    /// Somebody other than the one whom it serves stands behind it.
+    pub(crate) fn is_corroborated(&self, request: &Request) -> bool {
+        self.corroborated && (self.by == 0 || self.by != request.account)
     }
 }
 
@@ -144,4 +151,3 @@ impl Subject<'_> {
         self.sides.first().is_some_and(|side| side.joined.is_some_and(|since| since <= now))
     }
 }
-

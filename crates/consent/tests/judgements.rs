@@ -40,7 +40,8 @@ fn mask<'a>(kinds: impl Iterator<Item = &'a str>) -> u8 {
 
 fn add(case: &mut Case, fact: &str) {
     let (name, value) = fact.split_once('=').unwrap_or((fact, ""));
-    let (request, now) = (&mut case.request, case.request.now);
+    let now = case.request.now;
+    let request = &mut case.request;
     if let Some(words) = fact.strip_prefix("permit") {
         return case.sides[0].grants.push(grant(Effect::Permit, words, now));
     }
@@ -83,7 +84,8 @@ fn add(case: &mut Case, fact: &str) {
             let mut visit = chance::visit();
             match how {
                 "" => {}
-                "self" => visit.corroborated = false,
+                "self" => visit.by = 7,
+                "unsure" => visit.corroborated = false,
                 "ended" => visit.until = now,
                 "other" => visit.organisation = 2,
                 _ => panic!("{fact}"),
@@ -91,7 +93,9 @@ fn add(case: &mut Case, fact: &str) {
             case.sides[0].relations.push(visit);
         }
         ("depositor", _) => case.item.depositor = 1,
-        ("joined", when) => case.sides[0].joined = Some(if when == "later" { now + HOUR } else { now - HOUR }),
+        ("joined", when) => {
+            case.sides[0].joined = Some(if when == "later" { now + HOUR } else { now - HOUR })
+        }
         ("restricted", _) => case.sides[0].restricted = true,
         ("glass", how) => {
             let from = if how == "ended" { now - 5 * HOUR } else { now - HOUR / 2 };
@@ -170,7 +174,8 @@ fn the_engine_judges_as_the_laws_were_read() {
 #[test]
 fn a_decision_explains_itself() {
     let laws = laws();
-    let (case, ..) = case("mainland | physician | TREAT | view | laboratory+hiv | care; permit | no release | - | -");
+    let (case, ..) =
+        case("mainland | physician | TREAT | view | laboratory+hiv | care; permit | no release | - | -");
     let decision = decide(&laws.packs[0], &laws.roles, &case.request, &case.item, &case.subject());
     assert_eq!(
         decision.explain(&laws.packs[0]),

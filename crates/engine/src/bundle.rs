@@ -187,7 +187,8 @@ impl Engine {
                 };
                 let entries = entries(json)?;
                 let mut snapshot = self.store.snapshot()?;
-                let (changes, decided, order, reads) = self.decide_bundle(sight, &mut *snapshot, entries, ids)?;
+                let (changes, decided, order, reads) =
+                    self.decide_bundle(sight, &mut *snapshot, entries, ids)?;
                 let guards: Vec<Guard> = decided.iter().flat_map(|d: &Decided| d.guards.clone()).collect();
                 (self.transaction(sight, changes, guards)?, decided, order, reads)
             };
@@ -267,7 +268,8 @@ impl Engine {
                 },
                 None => {
                     if let Some(resource) = &mut entry.resource {
-                        self.resolve(sight, snapshot, resource, &links, &mut found, &mut guards).map_err(within)?;
+                        self.resolve(sight, snapshot, resource, &links, &mut found, &mut guards)
+                            .map_err(within)?;
                     }
                     self.decide_entry(sight, snapshot, entry).map_err(within)?
                 }
@@ -467,7 +469,12 @@ impl Engine {
         }
     }
 
-    fn decide_entry(&self, sight: &Sight, snapshot: &mut dyn Snapshot, entry: &mut Entry<'_>) -> Outcome<Decided> {
+    fn decide_entry(
+        &self,
+        sight: &Sight,
+        snapshot: &mut dyn Snapshot,
+        entry: &mut Entry<'_>,
+    ) -> Outcome<Decided> {
         let missing =
             |what: &str| Failure::new(Reason::Invalid, "request", "entry", format!("{what} is missing"));
         let type_id = entry.type_id.ok_or_else(|| missing("the type in request.url"))?;
@@ -482,7 +489,9 @@ impl Engine {
                     let why = "an id has 1 to 64 letters, digits, '-' and '.'";
                     return Err(Failure::new(Reason::Invalid, "id", "id", why));
                 }
-                self.decide_put(sight, snapshot,
+                self.decide_put(
+                    sight,
+                    snapshot,
                     &checked,
                     &id,
                     entry.verb == Verb::Put && entry.query.is_none(),
@@ -610,7 +619,8 @@ impl Engine {
                     return self.read_entry(sight, &entry);
                 }
                 let mut snapshot = self.store.snapshot()?;
-                let (changes, mut decided, ..) = self.decide_bundle(sight, &mut *snapshot, vec![entry], ids)?;
+                let (changes, mut decided, ..) =
+                    self.decide_bundle(sight, &mut *snapshot, vec![entry], ids)?;
                 let mut only = decided.pop().ok_or_else(|| Failure::not_found("the entry"))?;
                 let guards = std::mem::take(&mut only.guards);
                 (self.transaction(sight, changes, guards)?, only)

@@ -98,7 +98,11 @@ impl Engine {
 
     /// The state that an export begun now shows, and how many resources it has of each of the types,
     /// most first; types without any are left out.
-    pub fn export_plan(&self, sight: &Sight, types: &[ResourceTypeId]) -> Outcome<(Seq, Vec<(ResourceTypeId, usize)>)> {
+    pub fn export_plan(
+        &self,
+        sight: &Sight,
+        types: &[ResourceTypeId],
+    ) -> Outcome<(Seq, Vec<(ResourceTypeId, usize)>)> {
         let mut snapshot = self.store.snapshot()?;
         let as_of = snapshot.position();
         let mut plan = Vec::new();

@@ -4,7 +4,10 @@
 //! requests and gives sealed results ([`tongmai_access::Sealed`]) that a door
 //! cannot look into before the read is logged.
 
-#![allow(unused_variables, reason = "what may be seen is passed to every read first, and obeyed in the next step")]
+#![allow(
+    unused_variables,
+    reason = "what may be seen is passed to every read first, and obeyed in the next step"
+)]
 
 pub mod bundle;
 pub mod everything;

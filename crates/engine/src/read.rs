@@ -40,7 +40,12 @@ impl Engine {
         Ok(Sealed::new(resource, Operation::VersionRead, vec![event.seq]))
     }
 
-    pub(crate) fn newest(&self, sight: &Sight, type_id: ResourceTypeId, id: &str) -> Outcome<(Resource, Event)> {
+    pub(crate) fn newest(
+        &self,
+        sight: &Sight,
+        type_id: ResourceTypeId,
+        id: &str,
+    ) -> Outcome<(Resource, Event)> {
         let key = self.keys.resource(type_id, id);
         let event = self.store.newest_event(key)?.ok_or_else(|| unknown(type_id, id))?;
         let mut resource = self.resource(&event)?;

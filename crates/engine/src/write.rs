@@ -157,8 +157,10 @@ impl Engine {
         checked: &Checked<'_>,
         conditions: &Conditions,
     ) -> Outcome<Sealed<Written>> {
-        self.write(sight, |engine, snapshot| engine.decide_update(sight, snapshot, target, checked, conditions))
-            .await
+        self.write(sight, |engine, snapshot| {
+            engine.decide_update(sight, snapshot, target, checked, conditions)
+        })
+        .await
     }
 
     /// Applies a patch to the current version.
@@ -184,17 +186,14 @@ impl Engine {
         target: &Target,
         conditions: &Conditions,
     ) -> Outcome<Sealed<Written>> {
-        self.write(sight, |engine, snapshot| engine.decide_delete(sight, snapshot, type_id, target, conditions))
-            .await
+        self.write(sight, |engine, snapshot| {
+            engine.decide_delete(sight, snapshot, type_id, target, conditions)
+        })
+        .await
     }
 
     /// Erases all versions of a resource: bodies go, commitments stay, and so does the hash chain.
-    pub async fn purge(
-        &self,
-        sight: &Sight,
-        type_id: ResourceTypeId,
-        id: &str,
-    ) -> Outcome<Sealed<Written>> {
+    pub async fn purge(&self, sight: &Sight, type_id: ResourceTypeId, id: &str) -> Outcome<Sealed<Written>> {
         self.write(sight, |engine, snapshot| {
             let key = engine.keys.resource(type_id, id);
             let Some(current) = snapshot.current(key)? else {

@@ -194,7 +194,11 @@ fn measure(people: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let (mut text, mut counts) = (String::new(), Counts::default());
     let send = |text: &str| {
-        let done = runtime.block_on(server.engine.process(&Policy::Open.sight(&Requester::local()), text.as_bytes(), Ids::Fresh));
+        let done = runtime.block_on(server.engine.process(
+            &Policy::Open.sight(&Requester::local()),
+            text.as_bytes(),
+            Ids::Fresh,
+        ));
         assert!(done.is_ok(), "{:?}", done.err());
     };
     for person in county.everyone() {

@@ -43,7 +43,10 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     let (end, sealed) = site
         .work(move |site| {
             let end = site.engine.position()?;
-            Ok::<_, tongmai_engine::Failure>((end, site.engine.type_history(&site.sight(), None, before, None, PAGE)?))
+            Ok::<_, tongmai_engine::Failure>((
+                end,
+                site.engine.type_history(&site.sight(), None, before, None, PAGE)?,
+            ))
         })
         .await?;
     let history = site.release(sealed).await?.into_inner();

@@ -128,7 +128,9 @@ async fn read(site: &Arc<Site>, id: &str) -> Outcome<Vec<Vec<Resource>>> {
 
 async fn everything(site: &Arc<Site>, id: &str) -> Outcome<Vec<Resource>> {
     let wanted = id.to_owned();
-    let sealed = site.work(move |site| site.engine.everything(&site.sight(), &wanted, &Everything::default(), None)).await?;
+    let sealed = site
+        .work(move |site| site.engine.everything(&site.sight(), &wanted, &Everything::default(), None))
+        .await?;
     Ok(site.release(sealed).await?.into_inner().matches)
 }
 

@@ -120,7 +120,8 @@ fn fill(page: Frame, kind: &str, inspected: Inspected, versions: Vec<Version>) -
 
 async fn versions(site: &Arc<Site>, type_id: ResourceTypeId, id: &str) -> Outcome<Vec<Version>> {
     let id = id.to_owned();
-    let sealed = site.work(move |site| site.engine.history(&site.sight(), type_id, &id, None, None, VERSIONS)).await?;
+    let sealed =
+        site.work(move |site| site.engine.history(&site.sight(), type_id, &id, None, None, VERSIONS)).await?;
     let history = site.release(sealed).await?.into_inner();
     let version = |resource: Resource| Version {
         version: resource.version.into(),

@@ -70,7 +70,7 @@ pub fn permit() -> Grant {
 
 /// A visit at organisation 1 now.
 pub fn visit() -> Relation {
-    Relation { organisation: 1, corroborated: true, from: NOW - HOUR, until: NOW + HOUR }
+    Relation { organisation: 1, by: 0, corroborated: true, from: NOW - HOUR, until: NOW + HOUR }
 }
 
 fn alone(case: &mut Case, role: Role, purpose: Purpose) {
@@ -82,12 +82,12 @@ fn alone(case: &mut Case, role: Role, purpose: Purpose) {
 fn opened(random: &mut Random) -> Case {
     let mut case = plain(random.below(3));
     let (request, side) = (&mut case.request, &mut case.sides[0]);
-    match random.below(16) {
+    match random.below(18) {
         0 => {
             alone(&mut case, Role::Resident, Purpose::PatientRequest);
             case.request.own.push(10);
         }
-        1 => {
+        1 | 12 => {
             side.birth = Some((NOW / 86_400_000) as i32 - 366 * (1 + random.below(12) as i32));
             alone(&mut case, Role::Proxy, Purpose::FamilyRequest);
             let incapable = random.below(3) == 0;
@@ -99,7 +99,8 @@ fn opened(random: &mut Random) -> Case {
         }
         4 => {
             request.purpose = Purpose::Emergency;
-            let from = NOW - HOUR * random.below(2) as i64 + HOUR / 4 * i64::from(random.below(2) == 0) - HOUR / 4;
+            let from =
+                NOW - HOUR * random.below(2) as i64 + HOUR / 4 * i64::from(random.below(2) == 0) - HOUR / 4;
             request.break_glass = Some(BreakGlass { record: 10, from, reason: true });
         }
         5 | 6 => {
@@ -146,7 +147,15 @@ fn opened(random: &mut Random) -> Case {
 
 /// Changes one thing of a case.
 fn spoil(case: &mut Case, random: &mut Random) {
-    let pick = random.below(34);
+    // The last ones again, since they matter to few of the bases.
+    const AGAIN: [usize; 26] = [
+        25, 26, 26, 26, 26, 23, 22, 34, 23, 23, 23, 22, 22, 22, 34, 34, 34, 34, 34, 15, 20, 35, 35, 35, 35,
+        35,
+    ];
+    let pick = match random.below(36 + AGAIN.len()) {
+        last if last >= 36 => AGAIN[last - 36],
+        pick => pick,
+    };
     let request = &mut case.request;
     match pick {
         0 => {
@@ -237,13 +246,18 @@ fn spoil(case: &mut Case, random: &mut Random) {
         }
         26 => {
             for side in &mut case.sides {
-                side.relations.iter_mut().for_each(|visit| visit.corroborated = false);
+                side.relations.iter_mut().for_each(|visit| match random.below(3) {
+                    0 => visit.by = 7,
+                    1 => visit.by = 8,
+                    _ => visit.corroborated = false,
+                });
             }
         }
         27 => {
             if let Some(side) = case.sides.first_mut() {
                 let years = 5 + random.below(15) as i32;
-                side.birth = Some((NOW / 86_400_000) as i32 - years * 365 - years / 4 - 1 + random.below(3) as i32);
+                side.birth =
+                    Some((NOW / 86_400_000) as i32 - years * 365 - years / 4 - 1 + random.below(3) as i32);
             }
         }
         28 => {
@@ -272,6 +286,16 @@ fn spoil(case: &mut Case, random: &mut Random) {
                 from: NOW - random.below(2) as i64,
                 until: NOW + random.below(2) as i64,
             });
+        }
+        35 => {
+            let organisation = random.below(3) as u32;
+            if let Some(side) = random_side(case, random) {
+                side.grants.push(Grant { effect: Effect::Refuse, organisation, actions: 3, ..permit() });
+            }
+        }
+        34 => {
+            let kinds = [tongmai_consent::Sensitivity::Adolescent, tongmai_consent::Sensitivity::Abuse];
+            case.item.sensitivities = kinds[random.below(2)].bit();
         }
         _ => {
             request.own = vec![10 + random.below(2) as u64];

@@ -98,9 +98,7 @@ impl Specification {
             "nobodys" => case.sides.is_empty(),
             "somebodys" => !case.sides.is_empty(),
             "directory" => kind == "directory",
-            "as-resident" => {
-                request.role == Role::Resident && self.holds("assessed", case)
-            }
+            "as-resident" => request.role == Role::Resident && self.holds("assessed", case),
             "as-proxy" => request.role == Role::Proxy && self.holds("assessed", case),
             "own" => record.is_some_and(|record| request.own.contains(&record)),
             "guardian" => record.is_some_and(|record| {
@@ -148,7 +146,11 @@ impl Specification {
             }
             "cared-or-present" => visits(case, true) || in_presence(case),
             "need-to-know" => {
-                if purpose == "TREAT" { self.holds("cared-or-present", case) } else { true }
+                if purpose == "TREAT" {
+                    self.holds("cared-or-present", case)
+                } else {
+                    true
+                }
             }
             "default-law" => self.says(case, "default-in", "yes"),
             "joining-law" => self.says(case, "joining", "yes"),
@@ -253,7 +255,8 @@ fn grants(case: &Case) -> impl Iterator<Item = &Grant> {
 fn speaks(grant: &Grant, case: &Case) -> bool {
     let request = &case.request;
     let by_name = grant.account > 0 && grant.account == request.account;
-    let as_member = [0, request.organisation].contains(&grant.organisation) && (grant.account == 0 || by_name);
+    let as_member =
+        [0, request.organisation].contains(&grant.organisation) && (grant.account == 0 || by_name);
     let meant = if request.organisation > 0 { as_member } else { by_name };
     meant
         && (grant.purposes >> request.purpose as u16) % 2 == 1
@@ -274,7 +277,8 @@ fn visits(case: &Case, confirmed_by_another: bool) -> bool {
                 visit.organisation == case.request.organisation
                     && visit.organisation > 0
                     && (visit.from..visit.until).contains(&case.request.now)
-                    && (visit.corroborated || !confirmed_by_another)
+                    && (!confirmed_by_another
+                        || visit.corroborated && ![case.request.account].contains(&visit.by))
             })
     })
 }

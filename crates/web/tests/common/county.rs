@@ -73,7 +73,10 @@ impl Site {
     /// Carries out a Bundle.
     pub async fn load(&self, bundle: &str) {
         let requester = Requester::installation("test", "HSYSADMIN");
-        let done = self.engine.process_counting(&self.access.sight(&requester), bundle.as_bytes(), Ids::Of("test")).await;
+        let done = self
+            .engine
+            .process_counting(&self.access.sight(&requester), bundle.as_bytes(), Ids::Of("test"))
+            .await;
         done.expect("the bundle is taken");
     }
 
@@ -81,7 +84,8 @@ impl Site {
     pub fn patients(&self, name: &str, value: &str) -> Vec<String> {
         let kind = tongmai_fhir::definition::resource_type_id("Patient").expect("a type");
         let query = self.engine.query(&[kind], None, &[(name.into(), value.into())], false).expect("a query");
-        let sealed = self.engine.search(&self.access.sight(&Requester::local()), &query, None).expect("an answer");
+        let sealed =
+            self.engine.search(&self.access.sight(&Requester::local()), &query, None).expect("an answer");
         let release = || self.access.release_blocking(&Requester::local(), sealed);
         let page = tokio::task::block_in_place(release).expect("released");
         page.matches.iter().map(|patient| patient.id.clone()).collect()

@@ -73,7 +73,10 @@ fn id(patient: &str) -> String {
 /// Shows the pairs that wait for a person, those first whose answer tells most.
 pub fn show(arguments: &Desk) -> Result<()> {
     let installation = Installation::open(&arguments.place, Validation::Reject)?;
-    let sealed = installation.engine.review_queue(&installation.access.sight(&requester("desk")), arguments.most).map_err(said)?;
+    let sealed = installation
+        .engine
+        .review_queue(&installation.access.sight(&requester("desk")), arguments.most)
+        .map_err(said)?;
     let queue = installation.access.release_blocking(&requester("desk"), sealed)?;
     println!("{} records are {} persons; {} pairs wait", queue.records, queue.persons, queue.waiting);
     for (place, pair) in queue.pairs.iter().enumerate() {
@@ -124,7 +127,10 @@ fn waterfall(weighed: &Weighed) -> String {
 /// Shows the person of a patient, what survives of its records, and what was decided.
 pub fn history(arguments: &History) -> Result<()> {
     let installation = Installation::open(&arguments.place, Validation::Reject)?;
-    let sealed = installation.engine.person(&installation.access.sight(&requester("desk")), &id(&arguments.patient)).map_err(said)?;
+    let sealed = installation
+        .engine
+        .person(&installation.access.sight(&requester("desk")), &id(&arguments.patient))
+        .map_err(said)?;
     let person = installation.access.release_blocking(&requester("desk"), sealed)?;
     println!("person {}, version {}", person.number, person.version);
     for (field, surviving) in &person.golden {
@@ -188,7 +194,9 @@ fn write(place: &Place, ruling: &Ruling) -> Result<()> {
     let installation = Installation::open(place, Validation::Reject)?;
     let requester = requester(&ruling.who);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let sealed = runtime.block_on(installation.engine.rule(&installation.access.sight(&requester), ruling)).map_err(said)?;
+    let sealed = runtime
+        .block_on(installation.engine.rule(&installation.access.sight(&requester), ruling))
+        .map_err(said)?;
     let written = installation.access.release_blocking(&requester, sealed)?;
     let name = written.resource.as_ref().map_or("", |resource| resource.id.as_str());
     println!(
