@@ -6,51 +6,47 @@
 //! one type that a page or an API may show. So a read that was not logged
 //! cannot be shown: it does not compile.
 //!
-//! Until access control is built the only policy is [`Policy::Open`], which the
-//! binary allows on a loopback address alone.
+//! What may be read is decided before: the engine reads nothing without a [`Sight`], which only this
+//! crate makes from the policy in force. [`Policy::Open`] sees everything, and the binary allows it on a
+//! loopback address alone; [`Policy::Rules`] is default deny.
 
 mod requester;
+mod sight;
 
 use std::fmt;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use tongmai_journal::Journal;
 
 pub use requester::{
     Credentials, Emergency, EverybodyIsLocal, Identify, InvalidToken, Represented, Requester, Role,
 };
+pub use sight::{Limits, Point, Rulebook, Sight, categories_of, category_of};
 
 /// Which rules decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Policy {
     /// Everybody may see everything: for synthetic data on one machine.
     Open,
+    /// What a law, roles, agreements and consents say; what they do not open is closed.
+    Rules(Arc<Rulebook>),
 }
 
 impl Policy {
-    /// What a requester sees under rules that need neither a log nor a register of grants: those of
-    /// an open installation. Everything else comes from [`Access::sight`].
-    pub fn sight(self, requester: &Requester) -> Sight {
+    /// What a requester sees under these rules at `now`, in milliseconds since 1970.
+    fn sight_at(&self, requester: &Requester, now: i64) -> Sight {
         match self {
-            Policy::Open => Sight { requester: requester.clone() },
+            Policy::Open => Sight::unlimited(requester),
+            Policy::Rules(book) => Sight::under(book, requester, now),
         }
     }
-}
 
-/// What somebody may see, now and for one purpose: the engine reads nothing without one.
-///
-/// Only this crate makes it. The engine turns it into a condition of every search, count, page,
-/// history and conditional write, so what may not be seen is not found either.
-#[derive(Debug, Clone)]
-pub struct Sight {
-    requester: Requester,
-}
-
-impl Sight {
-    /// Whose sight it is.
-    pub fn requester(&self) -> &Requester {
-        &self.requester
+    /// What a requester sees where no clock is needed: under [`Policy::Open`]. Rules are made to judge
+    /// at an instant, so under them nobody but the installation sees anything here.
+    pub fn sight(&self, requester: &Requester) -> Sight {
+        self.sight_at(requester, i64::MIN)
     }
 }
 
@@ -160,12 +156,12 @@ impl Access {
 
     /// What a requester may see now.
     pub fn sight(&self, requester: &Requester) -> Sight {
-        self.policy.sight(requester)
+        self.policy.sight_at(requester, (self.now)())
     }
 
     /// The rules in force.
-    pub fn policy(&self) -> Policy {
-        self.policy
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Logs the read, waits until the entry is durable, and opens the seal.

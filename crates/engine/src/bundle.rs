@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::{Finding, limits};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id, resource_type_name};
 use tongmai_fhir::json::Json;
@@ -322,7 +322,9 @@ impl Engine {
                     [] => guards.push(self.guard(snapshot, &query)),
                     [seq] => {
                         let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
-                        let resource = self.resource(&event)?;
+                        let eye = self.eye(sight, snapshot)?;
+                        let resource = eye.show(snapshot, &event)?.ok_or(tongmai_codec::Damaged)?;
+                        drop(eye);
                         entry.id = Some(resource.id.clone());
                         guards.push(self.guard(snapshot, &query));
                         if entry.verb == Verb::Post {
@@ -541,7 +543,7 @@ impl Engine {
         {
             return Ok(same);
         }
-        let mut decided = self.version(snapshot, checked, id, current.map(|c| (c.seq, c.version)))?;
+        let mut decided = self.version(sight, snapshot, checked, id, current.map(|c| (c.seq, c.version)))?;
         if current.is_none_or(|current| current.deleted) {
             decided.did = Did::Created;
         }
@@ -580,9 +582,8 @@ impl Engine {
         };
         match &entry.id {
             Some(id) => {
-                let mut snapshot = self.store.snapshot()?;
-                let (_, event) = self.present(&mut *snapshot, type_id, id)?;
-                Ok(EntryResult::Read(self.resource(&event)?))
+                let (resource, _) = self.newest(sight, Point::Read, type_id, id)?;
+                Ok(EntryResult::Read(resource))
             }
             None => {
                 let pairs = parse_pairs(entry.query.as_deref().unwrap_or(""));

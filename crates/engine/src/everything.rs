@@ -1,6 +1,6 @@
 //! A patient's whole record, and the export of many.
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_store::{NO_DATE, NumberCursor, NumberRange, Order, Seq, TYPE_SLOT};
@@ -42,21 +42,20 @@ impl Engine {
             .current(key)?
             .filter(|current| !current.deleted)
             .ok_or_else(|| Failure::not_found(format!("Patient/{id}")))?;
+        let eye = self.eye(sight, &mut *snapshot)?;
+        let guarded = eye.guards(Point::Everything);
+        if guarded && !eye.verdicts(&mut *snapshot, &[current.seq])?.iter().all(|verdict| verdict.visible) {
+            return Err(Failure::not_found(format!("Patient/{id}")));
+        }
         let now = self.now();
+        let (start, mut shown) = self.page_start(sight, &mut *snapshot, start)?;
         let start = match start {
             Some(start) if now - start.made > limits::PAGE_LINK_SECONDS * 1000 => {
                 return Err(Failure::new(Reason::Gone, "", "expired", "this page link has expired")
                     .repair("begin again"));
             }
             Some(start) => start,
-            None => PageStart {
-                as_of: snapshot.position(),
-                made: now,
-                offset: 0,
-                type_index: 0,
-                leader: 0,
-                resume: None,
-            },
+            None => PageStart::first(snapshot.position(), now),
         };
         let record_key = snapshot.record_key(key)?.unwrap_or(current.record_key);
         let mut hits = Vec::new();
@@ -82,15 +81,29 @@ impl Engine {
             let from = snapshot.position_at(since)?;
             seqs.retain(|&seq| seq >= from);
         }
+        if guarded {
+            let verdicts = eye.verdicts(&mut *snapshot, &seqs)?;
+            let mut visible = verdicts.iter().map(|verdict| verdict.visible);
+            seqs.retain(|_| visible.next().unwrap_or(false));
+        }
         let offset = start.offset as usize;
         let count = asked.count.unwrap_or(usize::MAX);
         let end = offset.saturating_add(count).min(seqs.len());
         let mut page = Page { as_of: start.as_of, total: Some(seqs.len() as u64), ..Page::default() };
         for event in snapshot.events(&seqs[offset.min(seqs.len())..end])? {
-            page.matches.push(self.resource(&event)?);
+            if guarded {
+                page.matches.extend(eye.show(&mut *snapshot, &event)?);
+            } else {
+                page.matches.push(self.resource(&event)?);
+            }
         }
         if end < seqs.len() {
-            page.next = Some(PageStart { offset: end as u64, ..start });
+            let mut next = PageStart { offset: end as u64, ..start };
+            if sight.limits().is_some() {
+                shown.extend(page.matches.iter().map(|resource| resource.seq));
+                next.kept = self.keep_link(sight, next, shown);
+            }
+            page.next = Some(next);
         }
         let positions = page.matches.iter().map(|resource| resource.seq).collect();
         Ok(Sealed::new(page, Operation::Everything, positions))
@@ -107,6 +120,11 @@ impl Engine {
         let as_of = snapshot.position();
         let mut plan = Vec::new();
         for &type_id in types {
+            if sight.limits().is_some_and(|limits| limits.guards(Point::Export)) {
+                // How many there are would tell of what may not be seen.
+                plan.push((type_id, 0));
+                continue;
+            }
             let value = i64::from(type_id);
             let range = NumberRange { slot: TYPE_SLOT, low: value, high: value };
             match snapshot.count(&range, as_of, usize::MAX >> 1)? {
@@ -142,12 +160,25 @@ impl Engine {
             hits.retain(|hit| hit.seq >= from);
         }
         let seqs: Vec<Seq> = hits.iter().map(|hit| hit.seq).collect();
-        for event in snapshot.events(&seqs)? {
-            tongmai_codec::unpack(&event.body, &mut chunk.lines)?;
-            chunk.lines.push(b'\n');
+        let eye = self.eye(sight, &mut *snapshot)?;
+        if !eye.guards(Point::Export) {
+            for event in snapshot.events(&seqs)? {
+                tongmai_codec::unpack(&event.body, &mut chunk.lines)?;
+                chunk.lines.push(b'\n');
+            }
+            chunk.count = seqs.len();
+            return Ok(Sealed::new(chunk, Operation::Export, seqs));
         }
-        chunk.count = seqs.len();
-        Ok(Sealed::new(chunk, Operation::Export, seqs))
+        let mut shown = Vec::new();
+        for event in snapshot.events(&seqs)? {
+            if let Some(resource) = eye.show(&mut *snapshot, &event)? {
+                chunk.lines.extend_from_slice(&resource.text);
+                chunk.lines.push(b'\n');
+                shown.push(event.seq);
+            }
+        }
+        chunk.count = shown.len();
+        Ok(Sealed::new(chunk, Operation::Export, shown))
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Reason {
     Invalid,
     /// The content breaks a rule of FHIR.
     Unprocessable,
+    /// The one who asks has no right to write this.
+    Forbidden,
     /// There is no such resource, version or type.
     NotFound,
     /// The resource was deleted, or the page link has expired.

@@ -6,7 +6,7 @@
 //! backup with its version, and a purge erases both. That a reference points at
 //! nothing is not kept: the target may come, and is looked for whenever somebody asks.
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::{Finding, Severity};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_name};
 use tongmai_fhir::json::{Json, write_string};
@@ -15,6 +15,7 @@ use tongmai_fhir::validate::is_invalid;
 use tongmai_store::{Event, ResourceKey, Snapshot};
 
 use crate::failure::Outcome;
+use crate::rights::eye::Eye;
 use crate::{Engine, Resource};
 
 /// References of one resource that are looked for; one that has more names its first ones.
@@ -46,11 +47,17 @@ impl Engine {
         version: Option<u32>,
     ) -> Outcome<Sealed<Inspected>> {
         let (resource, event) = match version {
-            None => self.newest(sight, type_id, id)?,
-            Some(version) => self.version_at(sight, type_id, id, version)?,
+            None => self.newest(sight, Point::Findings, type_id, id)?,
+            Some(version) => self.version_at(sight, Point::Findings, type_id, id, version)?,
         };
         let mut findings = kept(&event)?;
-        findings.extend(self.dangling(&mut *self.store.snapshot()?, &resource)?);
+        let mut snapshot = self.store.snapshot()?;
+        let eye = self.eye(sight, &mut *snapshot)?;
+        if sight.limits().is_some() && !eye.of_event(&mut *snapshot, &event)?.full {
+            // What was found wrong may name what is blanked.
+            findings.clear();
+        }
+        findings.extend(self.dangling(&eye, &mut *snapshot, &resource)?);
         let text = |symbol| self.store.symbol_text(symbol).map(Option::unwrap_or_default);
         let (actor, purpose) = (text(event.actor)?, text(event.purpose)?);
         let operation = if version.is_some() { Operation::VersionRead } else { Operation::Read };
@@ -58,7 +65,12 @@ impl Engine {
     }
 
     /// A finding for each reference of a resource whose target is not in the store.
-    fn dangling(&self, snapshot: &mut dyn Snapshot, resource: &Resource) -> Outcome<Vec<Finding>> {
+    fn dangling(
+        &self,
+        eye: &Eye<'_>,
+        snapshot: &mut dyn Snapshot,
+        resource: &Resource,
+    ) -> Outcome<Vec<Finding>> {
         let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
         let mut targets = Vec::new();
         let mut path = resource_type_name(resource.type_id).unwrap_or("").to_owned();
@@ -69,7 +81,12 @@ impl Engine {
         });
         let mut findings = Vec::new();
         for (path, type_id, id) in targets {
-            let current = snapshot.current(self.keys.resource(type_id, &id))?;
+            let mut current = snapshot.current(self.keys.resource(type_id, &id))?;
+            if let Some(there) = current.filter(|_| eye.guards(Point::Dangling))
+                && !eye.verdicts(snapshot, &[there.seq])?.iter().all(|verdict| verdict.visible)
+            {
+                current = None;
+            }
             if current.is_none_or(|current| current.deleted) {
                 let name = resource_type_name(type_id).unwrap_or("");
                 let (what, repair) = match current {

@@ -15,10 +15,12 @@ pub mod failure;
 pub mod findings;
 pub mod import;
 mod keys;
+mod labels;
 mod link;
 pub mod patch;
 pub mod person;
 pub mod read;
+pub mod rights;
 mod rows;
 pub mod search;
 mod slots;
@@ -66,6 +68,9 @@ pub struct Engine {
     validation: Validation,
     texts: texts::Texts,
     desk: person::DeskCell,
+    labels: labels::Labels,
+    rights: rights::RightsCell,
+    links: link::Kept,
 }
 
 /// A resource as it is shown: one version with its text.
@@ -97,7 +102,11 @@ impl Engine {
         validation: Validation,
     ) -> std::io::Result<Engine> {
         let keys = Keys::new(&store.secret());
+        let labels = labels::Labels::open(&*store).map_err(std::io::Error::other)?;
         Ok(Engine {
+            labels,
+            rights: Default::default(),
+            links: Default::default(),
             writer: Writer::start(store.clone())?,
             keys,
             surroundings,

@@ -1,12 +1,77 @@
 //! Page links: where a page begins, as a short text that cannot be forged.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tongmai_access::{Requester, Sight};
+use tongmai_store::Seq;
+
 use crate::Engine;
 use crate::failure::{Failure, Outcome, Reason};
 use crate::search::{PageStart, Resume};
 
+/// Links that are kept for requesters with limits, over all; the oldest go first.
+const KEPT: usize = 20_000;
+
+/// Links of requesters with limits. Such a link says nothing but its number: a position in the ledger
+/// would tell how much was written that may not be seen.
+#[derive(Default)]
+pub(crate) struct Kept(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    links: BTreeMap<u64, Link>,
+}
+
+/// A kept link.
+#[derive(Clone)]
+pub(crate) struct Link {
+    actor: String,
+    purpose: String,
+    /// Where the page begins.
+    pub start: PageStart,
+    /// What the pages before have shown: positions of versions.
+    pub shown: Arc<Vec<Seq>>,
+}
+
 impl Engine {
+    /// Keeps where a page begins, and returns the number of the link.
+    pub(crate) fn keep_link(&self, sight: &Sight, start: PageStart, shown: Vec<Seq>) -> u64 {
+        let mut state = self.links.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.next += 1;
+        let number = state.next;
+        let Requester { actor, purpose, .. } = sight.requester();
+        let link = Link { actor: actor.clone(), purpose: purpose.clone(), start, shown: Arc::new(shown) };
+        state.links.insert(number, link);
+        while state.links.len() > KEPT {
+            state.links.pop_first();
+        }
+        number
+    }
+
+    /// A kept link, for the one for whom it was kept.
+    pub(crate) fn kept_link(&self, sight: &Sight, number: u64) -> Outcome<Link> {
+        let state = self.links.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let requester = sight.requester();
+        state
+            .links
+            .get(&number)
+            .filter(|link| link.actor == requester.actor && link.purpose == requester.purpose)
+            .cloned()
+            .ok_or_else(|| {
+                Failure::new(Reason::Gone, "_page", "expired", "this page link has expired")
+                    .repair("begin the search again")
+            })
+    }
+
     /// The text of a page's beginning.
     pub fn seal_link(&self, start: &PageStart) -> String {
+        if start.kept != 0 {
+            let body = format!("k{}", start.kept);
+            let seal = self.keys.source("page link", "", &body);
+            return format!("{body}.{:x}", seal as u64);
+        }
         let mut numbers: Vec<i128> = vec![
             start.as_of.into(),
             start.made.into(),
@@ -36,6 +101,9 @@ impl Engine {
         if u64::from_str_radix(seal, 16).ok() != Some(self.keys.source("page link", "", body) as u64) {
             return Err(refused());
         }
+        if let Some(kept) = body.strip_prefix('k').and_then(|number| number.parse().ok()) {
+            return Ok(PageStart { kept, ..PageStart::first(0, 0) });
+        }
         let numbers: Vec<i128> =
             body.split('.').map(|n| n.parse().map_err(|_| refused())).collect::<Outcome<_>>()?;
         let [as_of, made, offset, type_index, leader, rest @ ..] = numbers.as_slice() else {
@@ -59,6 +127,7 @@ impl Engine {
             type_index: *type_index as u32,
             leader: *leader as u32,
             resume,
+            kept: 0,
         })
     }
 }

@@ -13,7 +13,7 @@ pub mod ruling;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
 use tongmai_fhir::json::Json;
 use tongmai_identity::linker::{self, Decision, Demographics, Linker, Review};
@@ -24,6 +24,7 @@ pub use tongmai_identity::linker::Weighed;
 pub use tongmai_identity::register::FIELDS;
 
 use crate::failure::{Failure, Outcome, Reason};
+use crate::rights::eye::Eye;
 use crate::rows::patient_type;
 use crate::write::{Conditions, Written};
 use crate::{Engine, Resource};
@@ -46,6 +47,39 @@ pub(crate) struct Desk {
     numbers: HashMap<ResourceKey, RecordKey>,
     current: BTreeMap<RecordKey, Seq>,
     rulings: HashMap<ResourceKey, Seq>,
+}
+
+impl Desk {
+    /// The records of a patient's person: the number of each, and the position of its current version.
+    pub(crate) fn members_of(&self, patient: ResourceKey) -> Vec<(RecordKey, Seq)> {
+        let Some(number) = self.numbers.get(&patient).filter(|number| self.linker.is_there(**number)) else {
+            return Vec::new();
+        };
+        let together = self.linker.together(*number);
+        together.into_iter().filter_map(|other| Some((other, *self.current.get(&other)?))).collect()
+    }
+
+    /// Whether people of the desk said, one by one, that all of these are one person.
+    pub(crate) fn confirmed(&self, records: &[RecordKey]) -> bool {
+        let Some((first, others)) = records.split_first() else { return true };
+        let mut reached = vec![*first];
+        let mut at = 0;
+        while let Some(&record) = reached.get(at) {
+            at += 1;
+            let said = self.linker.decisions().iter().filter(|decision| {
+                decision.evidence.is_none()
+                    && decision.refusal.is_none()
+                    && matches!(decision.action, tongmai_identity::person::Action::Merge { .. })
+                    && decision.records.contains(&record)
+            });
+            for other in said.flat_map(|decision| &decision.records) {
+                if !reached.contains(other) {
+                    reached.push(*other);
+                }
+            }
+        }
+        others.iter().all(|other| reached.contains(other))
+    }
 }
 
 /// A patient as a record of a person.
@@ -115,7 +149,7 @@ fn provenance_type() -> Option<ResourceTypeId> {
 
 impl Engine {
     /// Who is who, up to date with what is committed now.
-    fn desk(&self) -> Outcome<MutexGuard<'_, Desk>> {
+    pub(crate) fn desk(&self) -> Outcome<MutexGuard<'_, Desk>> {
         let mut desk = self.desk.lock().unwrap_or_else(|poisoned| {
             // Whoever broke off in the middle left half a state.
             self.desk.clear_poison();
@@ -219,19 +253,41 @@ impl Engine {
         Ok(Some(Member { resource, said, record }))
     }
 
+    /// A record as somebody sees it; `None` when it is not visible, or not there.
+    pub(crate) fn seen_member(
+        &self,
+        eye: &Eye<'_>,
+        point: Point,
+        snapshot: &mut dyn Snapshot,
+        desk: &Desk,
+        record: RecordKey,
+    ) -> Outcome<Option<Member>> {
+        let Some(mut member) = self.member(snapshot, desk, record)? else { return Ok(None) };
+        if eye.guards(point) {
+            let verdicts = eye.verdicts(snapshot, &[member.resource.seq])?;
+            let Some(verdict) = verdicts.first().filter(|verdict| verdict.visible) else { return Ok(None) };
+            member.resource = eye.blank(member.resource, *verdict)?;
+        }
+        Ok(Some(member))
+    }
+
     /// The person of a patient, with the golden record and the history.
     ///
     /// # Errors
     /// Not found when there is no such patient now.
     pub fn person(&self, sight: &Sight, patient: &str) -> Outcome<Sealed<Person>> {
         let unknown = || Failure::not_found(format!("Patient/{patient}"));
+        let eye = self.eye(sight, &mut *self.store.snapshot()?)?;
         let desk = self.desk()?;
         let record =
             self.number(&desk, patient).filter(|at| desk.linker.is_there(*at)).ok_or_else(unknown)?;
         let mut snapshot = self.store.snapshot()?;
         let mut members = Vec::new();
         for other in desk.linker.together(record) {
-            members.extend(self.member(&mut *snapshot, &desk, other)?);
+            members.extend(self.seen_member(&eye, Point::Person, &mut *snapshot, &desk, other)?);
+        }
+        if !members.iter().any(|member| member.record == record) {
+            return Err(unknown());
         }
         let records: Vec<(RecordKey, Record)> = members
             .iter()
@@ -242,7 +298,14 @@ impl Engine {
             .collect();
         let number = desk.linker.person_of(record).ok_or_else(unknown)?;
         let version = desk.linker.links().person(number).map_or(0, |person| person.version);
-        let history = self.history_of(&mut *snapshot, &desk, &members)?;
+        let mut history = self.history_of(&mut *snapshot, &desk, &members)?;
+        let (mut number, mut version) = (number, version);
+        if eye.guards(Point::Person) {
+            // What was decided on records that are not seen, and how often, is not told.
+            let seen = |record: &RecordKey| members.iter().any(|member| member.record == *record);
+            history.retain(|entry| entry.decision.records.iter().all(seen));
+            (number, version) = (record, 1);
+        }
         let golden = golden(records.iter().map(|(key, record)| (*key, record)), &demographics::policy());
         let positions = members.iter().map(|member| member.resource.seq).collect();
         let person = Person { number, version, members, golden, history };
@@ -279,9 +342,10 @@ impl Engine {
 
     /// The pairs that wait for a person, at most `most` of them.
     pub fn review_queue(&self, sight: &Sight, most: usize) -> Outcome<Sealed<Queue>> {
+        let eye = self.eye(sight, &mut *self.store.snapshot()?)?;
         let desk = self.desk()?;
         let mut snapshot = self.store.snapshot()?;
-        let reviews = desk.linker.reviews();
+        let mut reviews = desk.linker.reviews();
         let there = desk.current.keys().filter(|record| desk.linker.is_there(**record));
         let persons: std::collections::BTreeSet<_> =
             there.clone().filter_map(|record| desk.linker.person_of(*record)).collect();
@@ -291,10 +355,22 @@ impl Engine {
             persons: persons.len(),
             ..Queue::default()
         };
+        if eye.guards(Point::Queue) {
+            let mut seen = Vec::new();
+            for review in reviews {
+                let left = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.record)?;
+                let right = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.other)?;
+                if left.is_some() && right.is_some() {
+                    seen.push(review);
+                }
+            }
+            (queue.waiting, queue.records, queue.persons) = (seen.len(), 0, 0);
+            reviews = seen;
+        }
         let mut positions = Vec::new();
         for review in reviews.into_iter().take(most) {
-            let left = self.member(&mut *snapshot, &desk, review.record)?;
-            let right = self.member(&mut *snapshot, &desk, review.other)?;
+            let left = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.record)?;
+            let right = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.other)?;
             if let (Some(left), Some(right)) = (left, right) {
                 positions.extend([left.resource.seq, right.resource.seq]);
                 queue.pairs.push(Pair { review, left, right });

@@ -50,6 +50,21 @@ pub struct Filed {
     pub record: Vec<RecordRow>,
 }
 
+impl Filed {
+    /// Gives all rows the label of their version.
+    pub fn label(&mut self, label: u16) {
+        relabel(&mut self.rows, label);
+        self.record.iter_mut().for_each(|row| row.label = label);
+    }
+}
+
+/// Gives all rows the label of their version.
+pub fn relabel(rows: &mut IndexRows, label: u16) {
+    rows.numbers.iter_mut().for_each(|row| row.label = label);
+    rows.texts.iter_mut().for_each(|row| row.label = label);
+    rows.records.iter_mut().for_each(|row| row.label = label);
+}
+
 /// Works out the rows of a resource with this id.
 pub fn file(
     store: &dyn Store,

@@ -11,7 +11,7 @@ mod parse;
 mod predicate;
 mod sort;
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_store::{Guard, Seq, Snapshot};
@@ -115,6 +115,15 @@ pub struct PageStart {
     pub leader: u32,
     /// Where the leading scan goes on, when it can.
     pub resume: Option<Resume>,
+    /// Number of the kept link that stands for all of this under limits; 0 for none.
+    pub kept: u64,
+}
+
+impl PageStart {
+    /// Where the first page begins.
+    pub(crate) fn first(as_of: Seq, made: i64) -> PageStart {
+        PageStart { as_of, made, offset: 0, type_index: 0, leader: u32::MAX, resume: None, kept: 0 }
+    }
 }
 
 /// Where a leading scan goes on.
@@ -157,6 +166,7 @@ impl Engine {
     pub fn search(&self, sight: &Sight, query: &Query, start: Option<PageStart>) -> Outcome<Sealed<Page>> {
         let mut snapshot = self.store.snapshot()?;
         let now = self.now();
+        let (start, mut shown) = self.page_start(sight, &mut *snapshot, start)?;
         if let Some(start) = start {
             if now - start.made > limits::PAGE_LINK_SECONDS * 1000 || start.as_of > snapshot.position() {
                 return Err(Failure::new(Reason::Gone, "", "expired", "this page link has expired")
@@ -164,17 +174,38 @@ impl Engine {
             }
             self.refuse_purged(&mut *snapshot, start.as_of)?;
         }
-        let first = PageStart {
-            as_of: snapshot.position(),
-            made: now,
-            offset: 0,
-            type_index: 0,
-            leader: u32::MAX,
-            resume: None,
-        };
-        let page = execute::page(self, sight, &mut *snapshot, query, start.unwrap_or(first))?;
-        let positions = page.matches.iter().chain(&page.included).map(|resource| resource.seq).collect();
+        let first = PageStart::first(snapshot.position(), now);
+        let mut page = execute::page(self, sight, &mut *snapshot, query, start.unwrap_or(first))?;
+        let positions: Vec<Seq> =
+            page.matches.iter().chain(&page.included).map(|resource| resource.seq).collect();
+        if let Some(next) = page.next.as_mut().filter(|_| sight.limits().is_some()) {
+            shown.extend(page.matches.iter().map(|resource| resource.seq));
+            next.kept = self.keep_link(sight, *next, shown);
+        }
         Ok(Sealed::new(page, Operation::Search, positions))
+    }
+
+    /// Where a page begins, and what the pages before have shown. A kept link is Gone when something
+    /// that it showed may no longer be seen: a consent was withdrawn, a visit ended.
+    pub(crate) fn page_start(
+        &self,
+        sight: &Sight,
+        snapshot: &mut dyn Snapshot,
+        start: Option<PageStart>,
+    ) -> Outcome<(Option<PageStart>, Vec<Seq>)> {
+        let Some(start) = start else { return Ok((None, Vec::new())) };
+        let eye = self.eye(sight, snapshot)?;
+        if !eye.guards(Point::PageLink) {
+            let start = if start.kept == 0 { start } else { self.kept_link(sight, start.kept)?.start };
+            return Ok((Some(PageStart { kept: 0, ..start }), Vec::new()));
+        }
+        // A link with a position in it was made for somebody without limits.
+        let link = self.kept_link(sight, if start.kept == 0 { u64::MAX } else { start.kept })?;
+        if eye.verdicts(snapshot, &link.shown)?.iter().any(|verdict| !verdict.visible) {
+            return Err(Failure::new(Reason::Gone, "_page", "expired", "what these pages show has changed")
+                .repair("begin the search again"));
+        }
+        Ok((Some(PageStart { kept: 0, ..link.start }), link.shown.to_vec()))
     }
 
     /// The first page of a search as it is now, for an entry of a Bundle, which is sealed as a whole.
@@ -182,8 +213,13 @@ impl Engine {
         let mut snapshot = self.store.snapshot()?;
         let as_of = snapshot.position();
         let made = self.now();
-        let start = PageStart { as_of, made, offset: 0, type_index: 0, leader: u32::MAX, resume: None };
-        execute::page(self, sight, &mut *snapshot, query, start)
+        let start = PageStart::first(as_of, made);
+        let mut page = execute::page(self, sight, &mut *snapshot, query, start)?;
+        if let Some(next) = page.next.as_mut().filter(|_| sight.limits().is_some()) {
+            let shown = page.matches.iter().map(|resource| resource.seq).collect();
+            next.kept = self.keep_link(sight, *next, shown);
+        }
+        Ok(page)
     }
 
     /// A page whose state can no longer be shown in full answers Gone: something that it held was

@@ -179,7 +179,8 @@ impl Engine {
                     continue;
                 };
                 version(&event, &json)?;
-                let filed = rows::file(&*self.store, &self.keys, event.type_id, &resource.id, &json)?;
+                let mut filed = rows::file(&*self.store, &self.keys, event.type_id, &resource.id, &json)?;
+                filed.label(event.label);
                 let (rows, record_key) = self.place_in_record(filed)?;
                 let seq = event.seq;
                 for row in rows.numbers {

@@ -5,9 +5,10 @@
 //! that was answered. The writer checks that still holds; if not, the change is
 //! decided again, a few times, before the one who asked hears of a conflict.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::time::Instant;
 use tongmai_base::{Finding, Severity};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id, resource_type_name};
@@ -19,6 +20,7 @@ use tongmai_store::{
 };
 
 use crate::failure::{Failure, Outcome, Reason};
+use crate::labels::{Label, UNLABELLED, own_organisation};
 use crate::rows::{self, Filed, patient_type};
 use crate::search::Query;
 use crate::writer::WriteError;
@@ -226,9 +228,15 @@ impl Engine {
             // The content is the same, and so is what was found wrong with it.
             let checked = Checked { type_id, json, findings: findings::kept(&event)? };
             let current = Some((event.seq, event.version));
-            let mut decided = engine.version(snapshot, &checked, id, current)?;
+            let mut decided = engine.version(sight, snapshot, &checked, id, current)?;
             if let Some(change) = &mut decided.change {
                 change.kind = if restricted { EventKind::Restrict } else { EventKind::Release };
+                // Who deposited it stays so: restricting is no deposit.
+                if let Some(label) = engine.labels.label(event.label) {
+                    let number = engine.labels.number(&*engine.store, &Label { restricted, ..label })?;
+                    change.label = number;
+                    rows::relabel(&mut change.add, number);
+                }
             }
             Ok(decided)
         })
@@ -275,6 +283,12 @@ impl Engine {
         changes: Vec<Change>,
         guards: Vec<Guard>,
     ) -> Outcome<Transaction> {
+        if sight.limits().is_some() {
+            let eye = self.eye(sight, &mut *self.store.snapshot()?)?;
+            for change in &changes {
+                eye.deposit(change.record_key, change.label)?;
+            }
+        }
         Ok(Transaction {
             changes,
             guards,
@@ -310,7 +324,8 @@ impl Engine {
                 [] => guards.push(self.guard(snapshot, query)),
                 [seq] => {
                     let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
-                    let resource = Some(self.resource(&event)?);
+                    let eye = self.eye(sight, snapshot)?;
+                    let resource = eye.show(snapshot, &event)?;
                     return Ok(Decided {
                         did: Did::Nothing,
                         change: None,
@@ -323,7 +338,7 @@ impl Engine {
             }
         }
         let id = self.fresh_id();
-        let mut decided = self.version(snapshot, checked, &id, None)?;
+        let mut decided = self.version(sight, snapshot, checked, &id, None)?;
         decided.guards.extend(guards);
         Ok(decided)
     }
@@ -387,9 +402,18 @@ impl Engine {
         }
         let key = self.keys.resource(checked.type_id, &id);
         let current = snapshot.current(key)?;
+        if !self.may_change(sight, snapshot, current)?
+            || (current.is_none() && own_id.is_some() && guards_client_ids(sight))
+        {
+            // Whether there is such a resource that may not be seen must not show.
+            return Err(Failure::not_found(format!(
+                "{}/{id}",
+                resource_type_name(checked.type_id).unwrap_or("")
+            )));
+        }
         let alive = current.filter(|current| !current.deleted);
         expect_version(conditions, alive)?;
-        let mut decided = self.version(snapshot, checked, &id, current.map(|c| (c.seq, c.version)))?;
+        let mut decided = self.version(sight, snapshot, checked, &id, current.map(|c| (c.seq, c.version)))?;
         decided.did = if alive.is_some() { Did::Updated } else { Did::Created };
         decided.guards.extend(guards);
         Ok(decided)
@@ -425,7 +449,15 @@ impl Engine {
                 _ => return Err(several()),
             },
         };
-        let (current, event) = self.present(snapshot, type_id, &id)?;
+        let (current, event) =
+            self.present(snapshot, type_id, &id).map_err(|failure| match sight.limits() {
+                // That it was deleted is told only to those who may see it.
+                Some(_) => Failure::not_found(format!("{}/{id}", resource_type_name(type_id).unwrap_or(""))),
+                None => failure,
+            })?;
+        if !self.may_change(sight, snapshot, Some(current))? {
+            return Err(Failure::not_found(format!("{}/{id}", resource_type_name(type_id).unwrap_or(""))));
+        }
         expect_version(conditions, Some(current))?;
         let before = self.resource(&event)?;
         let json = Json::parse(&before.text).map_err(|_| tongmai_codec::Damaged)?;
@@ -441,7 +473,8 @@ impl Engine {
         let mut text = String::new();
         patched.write(&mut text);
         let checked = self.check(text.as_bytes(), Some(type_id))?;
-        let mut decided = self.version(snapshot, &checked, &id, Some((current.seq, current.version)))?;
+        let mut decided =
+            self.version(sight, snapshot, &checked, &id, Some((current.seq, current.version)))?;
         decided.did = Did::Updated;
         decided.guards.extend(guards);
         Ok(decided)
@@ -478,10 +511,42 @@ impl Engine {
         let Some(current) = snapshot.current(key)?.filter(|current| !current.deleted) else {
             return Ok(nothing());
         };
+        if !self.may_change(sight, snapshot, Some(current))? {
+            return Ok(nothing());
+        }
         expect_version(conditions, Some(current))?;
         let mut decided = self.removal(snapshot, type_id, key, current)?;
         decided.guards = guards;
         Ok(decided)
+    }
+
+    /// Whether a resource may be changed: `false` when it may not be seen, so that it is not there.
+    ///
+    /// # Errors
+    /// It is seen, but not in full by policy: a new version would lose what is blanked.
+    fn may_change(
+        &self,
+        sight: &Sight,
+        snapshot: &mut dyn Snapshot,
+        current: Option<Current>,
+    ) -> Outcome<bool> {
+        let Some(current) = current.filter(|_| sight.limits().is_some()) else { return Ok(true) };
+        let eye = self.eye(sight, snapshot)?;
+        if !eye.guards(Point::Change) {
+            return Ok(true);
+        }
+        let verdicts = eye.verdicts(snapshot, &[current.seq])?;
+        match verdicts.first() {
+            Some(verdict) if verdict.visible && verdict.full => Ok(true),
+            Some(verdict) if verdict.visible => Err(Failure::new(
+                Reason::Forbidden,
+                "",
+                "not-in-full",
+                "who may not see all kinds of this record cannot replace a part of it",
+            )
+            .repair("ask the organisation that deposited it")),
+            _ => Ok(false),
+        }
     }
 
     /// The current version of a resource that must be there.
@@ -515,7 +580,7 @@ impl Engine {
             type_id,
             version: current.version + 1,
             record_key: current.record_key,
-            label: 0,
+            label: snapshot.marks(&[current.seq])?.first().map_or(UNLABELLED, |(_, label)| *label),
             hybrid_time: self.tick(),
             body: Vec::new(),
             add: IndexRows::default(),
@@ -535,6 +600,7 @@ impl Engine {
     /// Prepares the next version of a resource; `before` is its newest event and version number.
     pub(crate) fn version(
         &self,
+        sight: &Sight,
         snapshot: &mut dyn Snapshot,
         checked: &Checked<'_>,
         id: &str,
@@ -544,7 +610,9 @@ impl Engine {
         let version = before.map_or(1, |(_, version)| version + 1);
         let updated = (hybrid_time >> 16) as i64;
         let text = stored_text(checked.type_id, id, version, updated, &checked.json);
-        let filed = rows::file(&*self.store, &self.keys, checked.type_id, id, &checked.json)?;
+        let mut filed = rows::file(&*self.store, &self.keys, checked.type_id, id, &checked.json)?;
+        let label = self.label(sight, checked, filed.patients.len(), false)?;
+        filed.label(label);
         let (rows, record_key) = self.place_in_record(filed)?;
         let remove = match before {
             Some((seq, _)) => self.rows_of(snapshot, seq)?,
@@ -560,7 +628,7 @@ impl Engine {
             type_id: checked.type_id,
             version,
             record_key,
-            label: 0,
+            label,
             hybrid_time,
             body,
             add: rows,
@@ -588,6 +656,21 @@ impl Engine {
         })
     }
 
+    /// The number of the label of a version that `sight`'s requester writes.
+    fn label(&self, sight: &Sight, checked: &Checked<'_>, patients: usize, restricted: bool) -> Outcome<u16> {
+        let mut label = self.labels.of(checked.type_id, &checked.json, patients);
+        let organisation = match sight.requester().organization.as_str() {
+            // The installation files what others bring, who are named in it.
+            "" => own_organisation(&checked.json).map(Cow::Borrowed),
+            id => Some(Cow::Owned(format!("Organization/{id}"))),
+        };
+        if let Some(organisation) = organisation {
+            label.depositor = self.store.symbol(&organisation)?;
+        }
+        label.restricted = restricted;
+        Ok(self.labels.number(&*self.store, &label)?)
+    }
+
     /// Reserves the record keys of the patients and files the resource under them.
     pub(crate) fn place_in_record(&self, filed: Filed) -> Outcome<(IndexRows, RecordKey)> {
         let Filed { mut rows, patients, record } = filed;
@@ -613,9 +696,15 @@ impl Engine {
         }
         let resource = self.resource(&event)?;
         let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
-        let filed = rows::file(&*self.store, &self.keys, event.type_id, &resource.id, &json)?;
+        let mut filed = rows::file(&*self.store, &self.keys, event.type_id, &resource.id, &json)?;
+        filed.label(event.label);
         Ok(self.place_in_record(filed)?.0)
     }
+}
+
+/// Whether ids that the client chooses are refused: an answer would tell whether one is taken.
+fn guards_client_ids(sight: &Sight) -> bool {
+    sight.limits().is_some_and(|limits| limits.guards(Point::ClientId))
 }
 
 fn several() -> Failure {

@@ -78,6 +78,7 @@ pub(crate) fn status_of(reason: Reason) -> u16 {
     match reason {
         Reason::Invalid | Reason::NotSupported => 400,
         Reason::Unprocessable => 422,
+        Reason::Forbidden => 403,
         Reason::NotFound => 404,
         Reason::Gone => 410,
         Reason::Conflict => 409,

@@ -209,6 +209,17 @@ impl Snapshot for PostgresSnapshot<'_> {
         Ok(rows.iter().map(|row| ResourceKey(row.get(0))).collect())
     }
 
+    fn marks(&mut self, seqs: &[Seq]) -> Result<Vec<(RecordKey, u16)>> {
+        let sql = "SELECT e.record_key, e.label FROM unnest($2::int8[]) WITH ORDINALITY AS asked (seq, n) \
+                   JOIN event e ON e.shard = $1 AND e.seq = asked.seq ORDER BY n";
+        let seqs: Vec<i64> = seqs.iter().map(|seq| integer(*seq)).collect();
+        let rows = self.query(sql, &[&self.store.shard, &seqs])?;
+        Ok(rows
+            .iter()
+            .map(|row| (RecordKey(row.get::<_, i64>(0) as u64), row.get::<_, i32>(1) as u16))
+            .collect())
+    }
+
     fn feed(&mut self, after: Seq, limit: usize) -> Result<Vec<Event>> {
         let sql =
             concat!(event_columns!(), "event e WHERE e.shard = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3");

@@ -393,6 +393,12 @@ impl Snapshot for SqliteSnapshot<'_> {
             .collect()
     }
 
+    fn marks(&mut self, seqs: &[Seq]) -> Result<Vec<(RecordKey, u16)>> {
+        let mut statement = self.statement("SELECT record_key, label FROM event WHERE seq = ?1")?;
+        let mark = |row: &rusqlite::Row<'_>| Ok((RecordKey(row.get::<_, i64>(0)? as u64), row.get(1)?));
+        seqs.iter().map(|&seq| statement.query_row([seq as i64], mark).map_err(failed)).collect()
+    }
+
     fn feed(&mut self, after: Seq, limit: usize) -> Result<Vec<Event>> {
         let sql = const_format(EVENT, " WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2");
         self.collect_events(&sql, params![after as i64, limit as i64])

@@ -396,6 +396,11 @@ pub trait Snapshot {
     /// The resource keys of positions, in the order asked for.
     fn keys(&mut self, seqs: &[Seq]) -> Result<Vec<ResourceKey>>;
 
+    /// The record and the label of positions, in the order asked for; each must have an event.
+    fn marks(&mut self, seqs: &[Seq]) -> Result<Vec<(RecordKey, u16)>> {
+        Ok(self.events(seqs)?.iter().map(|event| (event.record_key, event.label)).collect())
+    }
+
     /// Events behind a position in ledger order: the change feed.
     fn feed(&mut self, after: Seq, limit: usize) -> Result<Vec<Event>>;
 

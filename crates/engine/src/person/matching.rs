@@ -1,6 +1,6 @@
 //! `Patient/$match`: who may this be?
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::json::Json;
 use tongmai_identity::link::Zone;
@@ -13,6 +13,8 @@ use crate::{Engine, Resource};
 
 /// Probability from which a candidate that is not certain is called probable.
 const PROBABLE: f64 = 0.9;
+/// Candidates that are looked through for those that may be seen.
+const LOOKED_THROUGH: usize = 10_000;
 
 /// A question: whom, and what answer is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,8 +129,23 @@ impl Engine {
 
     /// Who may this be, as of now.
     pub fn match_patient(&self, sight: &Sight, question: &Question) -> Outcome<Sealed<Answer>> {
+        let mut snapshot = self.store.snapshot()?;
+        let eye = self.eye(sight, &mut *snapshot)?;
         let desk = self.desk()?;
-        let mut found = desk.linker.find(&question.said, question.count);
+        let guarded = eye.guards(Point::Match);
+        let mut found =
+            desk.linker.find(&question.said, if guarded { LOOKED_THROUGH } else { question.count });
+        if guarded {
+            // Whoever is not seen is no candidate, and does not take a candidate's place.
+            let mut seen = Vec::new();
+            for (record, weighed) in found {
+                if self.seen_member(&eye, Point::Match, &mut *snapshot, &desk, record)?.is_some() {
+                    seen.push((record, weighed));
+                }
+            }
+            seen.truncate(question.count);
+            found = seen;
+        }
         let mut answer = Answer::default();
         if question.only_certain {
             found.retain(|(_, weighed)| weighed.zone == Zone::Automatic);
@@ -140,10 +157,9 @@ impl Engine {
                 found.clear();
             }
         }
-        let mut snapshot = self.store.snapshot()?;
         for (record, weighed) in found {
             let person = desk.linker.person_of(record).unwrap_or(0);
-            if let Some(member) = self.member(&mut *snapshot, &desk, record)? {
+            if let Some(member) = self.seen_member(&eye, Point::Match, &mut *snapshot, &desk, record)? {
                 answer.candidates.push(Candidate { resource: member.resource, weighed, person });
             }
         }

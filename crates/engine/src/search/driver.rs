@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use roaring::RoaringTreemap;
+use tongmai_access::Point;
 use tongmai_fhir::compartment::{self, Compartment};
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_fhir::search as fhir_search;
@@ -33,15 +34,21 @@ pub(super) struct Lead {
     pub resume: Option<Resume>,
     /// The record that the candidate belongs to, where the scan told it.
     pub record: Option<RecordKey>,
+    /// The label of the version, where the scan told it.
+    pub label: Option<u16>,
 }
 
 impl Lead {
     pub(super) fn of(seq: Seq) -> Lead {
-        Lead { seq, resume: None, record: None }
+        Lead { seq, resume: None, record: None, label: None }
+    }
+
+    pub(super) fn of_hit(hit: &NumberHit) -> Lead {
+        Lead { record: Some(hit.record_key), label: Some(hit.label), ..Lead::of(hit.seq) }
     }
 
     fn before(seq: Seq) -> Lead {
-        Lead { seq, resume: Some(Resume::Before(seq)), record: None }
+        Lead { resume: Some(Resume::Before(seq)), ..Lead::of(seq) }
     }
 }
 
@@ -76,7 +83,7 @@ pub(super) enum Driver<'q> {
 /// One equal value of a merge.
 pub(super) struct Stream {
     equal: Equal,
-    buffer: VecDeque<(Seq, RecordKey)>,
+    buffer: VecDeque<(Seq, RecordKey, u16)>,
     done: bool,
 }
 
@@ -297,6 +304,9 @@ fn decide(run: &mut Run<'_>, type_id: ResourceTypeId, all: &[&Predicate]) -> Out
         [only] if all.len() == 1 => return Ok(*only as u32),
         _ => {}
     }
+    if run.eye.guards(Point::Leader) {
+        return Ok(by_form(type_id, all, &leading));
+    }
     for limit in LOOKS {
         let mut best = (limit, WHOLE_TYPE);
         for &index in &leading {
@@ -312,6 +322,25 @@ fn decide(run: &mut Run<'_>, type_id: ResourceTypeId, all: &[&Predicate]) -> Out
     // All are large, and a page is soon full whichever leads: one that need not be gathered.
     let streaming = leading.iter().find(|&&index| matches!(all[index], Predicate::Equal(_)));
     Ok(streaming.or(leading.first()).map_or(WHOLE_TYPE, |&index| index as u32))
+}
+
+/// The predicate that leads under limits. How many rows each has would tell of what may not be seen,
+/// through the order of the answer, so it is chosen by what is asked alone: what names one thing first.
+fn by_form(type_id: ResourceTypeId, all: &[&Predicate], leading: &[usize]) -> u32 {
+    let identifier =
+        fhir_search::parameter(type_id, "identifier").and_then(|p| slots::own_slot(type_id, p.id));
+    let rank = |predicate: &Predicate| match predicate {
+        Predicate::Ids(_) => 0,
+        Predicate::Equal(any) if any.iter().all(|equal| Some(equal.slot) == identifier) => 1,
+        Predicate::Equal(any) if any.iter().all(|e| in_patient_compartment(type_id, &[e.slot])) => 2,
+        Predicate::Chain { .. } => 3,
+        Predicate::Texts { .. } => 4,
+        Predicate::Equal(any) if any.iter().all(|equal| equal.extra.is_some()) => 5,
+        Predicate::Equal(_) => 6,
+        Predicate::Has { .. } => 7,
+        _ => 8,
+    };
+    leading.iter().copied().min_by_key(|&index| rank(all[index])).map_or(WHOLE_TYPE, |index| index as u32)
 }
 
 fn can_lead(predicate: &Predicate) -> bool {
@@ -445,11 +474,9 @@ impl Driver<'_> {
                     ),
                     None => (key, slot + 1, None),
                 });
-                let leads: Vec<Lead> = hits
-                    .iter()
-                    .filter(|hit| seen.insert(hit.seq))
-                    .map(|hit| Lead { record: Some(hit.record_key), ..Lead::of(hit.seq) })
-                    .collect();
+                let leads: Vec<Lead> =
+                    hits.iter().filter(|hit| seen.insert(hit.seq)).map(Lead::of_hit).collect();
+                let leads = run.referring(number, key, leads)?;
                 if !leads.is_empty() {
                     return Ok(leads);
                 }
@@ -500,7 +527,7 @@ impl Driver<'_> {
 
 fn row_lead(stage: usize, hit: &NumberHit) -> Lead {
     let resume = Resume::Row { stage: stage as u32, value: hit.value, seq: hit.seq, extra: hit.extra };
-    Lead { seq: hit.seq, resume: Some(resume), record: Some(hit.record_key) }
+    Lead { resume: Some(resume), ..Lead::of_hit(hit) }
 }
 
 /// The patient of a record, if the version refers to that patient through one of the slots.
@@ -510,6 +537,10 @@ fn referred_patient(
     record: RecordKey,
     slots: &[u16],
 ) -> Outcome<Option<ResourceKey>> {
+    if !run.eye.is_open() {
+        // The index knows of blanked elements: the body is looked at instead.
+        return Ok(None);
+    }
     let Some(patient) = run.snapshot.patient_of(record)? else { return Ok(None) };
     let mut refers = Vec::new();
     for &slot in slots {
@@ -534,19 +565,19 @@ fn referred(run: &mut Run<'_>, seq: Seq, slots: &[u16]) -> Outcome<Vec<ResourceK
 fn merge(run: &mut Run<'_>, streams: &mut [Stream], before: &mut Seq, want: usize) -> Outcome<Vec<Lead>> {
     let mut leads = Vec::with_capacity(want);
     while leads.len() < want {
-        let mut newest: Option<(Seq, RecordKey)> = None;
+        let mut newest: Option<(Seq, RecordKey, u16)> = None;
         for stream in streams.iter_mut() {
             fill(run, stream, *before, want)?;
             newest = newest.max(stream.buffer.front().copied());
         }
-        let Some((seq, record)) = newest else { break };
+        let Some((seq, record, label)) = newest else { break };
         for stream in streams.iter_mut() {
             while stream.buffer.front().is_some_and(|front| front.0 == seq) {
                 stream.buffer.pop_front();
             }
         }
         *before = seq;
-        leads.push(Lead { record: Some(record), ..Lead::before(seq) });
+        leads.push(Lead { record: Some(record), label: Some(label), ..Lead::before(seq) });
     }
     Ok(leads)
 }
@@ -567,7 +598,7 @@ fn fill(run: &mut Run<'_>, stream: &mut Stream, before: Seq, want: usize) -> Out
         stream.buffer.extend(
             hits.iter()
                 .filter(|hit| wanted.is_none_or(|extra| extra == hit.extra))
-                .map(|hit| (hit.seq, hit.record_key)),
+                .map(|hit| (hit.seq, hit.record_key, hit.label)),
         );
     }
     Ok(())

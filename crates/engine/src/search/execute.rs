@@ -5,11 +5,11 @@
 //! found. A predicate that has no row to probe for is tested on the body, and
 //! when that happens often its rows are gathered into a set once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use roaring::RoaringTreemap;
-use tongmai_access::Sight;
+use tongmai_access::{Point, Sight};
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_fhir::json::Json;
 use tongmai_fhir::search as fhir_search;
@@ -19,6 +19,7 @@ use super::driver::{Driver, Lead, choose};
 use super::predicate::{Predicate, TextMatch, scan_slot};
 use super::{Page, PageStart, Part, Query, Resume, Total, TypeQuery, include, sort};
 use crate::failure::Outcome;
+use crate::rights::eye::Eye;
 use crate::rows;
 use crate::{Engine, Resource};
 
@@ -40,7 +41,7 @@ pub(super) struct Loaded {
 /// One search under way.
 pub(super) struct Run<'r> {
     pub engine: &'r Engine,
-    pub sight: &'r Sight,
+    pub eye: Eye<'r>,
     pub snapshot: &'r mut dyn Snapshot,
     pub as_of: Seq,
     loaded: HashMap<Seq, Rc<Loaded>>,
@@ -73,17 +74,18 @@ impl<'r> Run<'r> {
         sight: &'r Sight,
         snapshot: &'r mut dyn Snapshot,
         as_of: Seq,
-    ) -> Run<'r> {
-        Run {
+    ) -> Outcome<Run<'r>> {
+        let eye = engine.eye(sight, snapshot)?;
+        Ok(Run {
             engine,
-            sight,
+            eye,
             snapshot,
             as_of,
             loaded: HashMap::new(),
             body_tests: HashMap::new(),
             sets: HashMap::new(),
             targets: HashMap::new(),
-        }
+        })
     }
 
     /// The body and rows of a version.
@@ -95,7 +97,9 @@ impl<'r> Run<'r> {
             self.loaded.clear();
         }
         let event = self.snapshot.events(&[seq])?.pop().ok_or(tongmai_codec::Damaged)?;
-        let resource = self.engine.resource(&event)?;
+        // What is blanked for the one who asks is no part of what they search.
+        let verdict = self.eye.of_event(self.snapshot, &event)?;
+        let resource = self.eye.blank(self.engine.resource(&event)?, verdict)?;
         let rows = if resource.text.is_empty() {
             IndexRows::default()
         } else {
@@ -114,7 +118,10 @@ impl<'r> Run<'r> {
         predicates: &[&Predicate],
         leads: Vec<Lead>,
     ) -> Outcome<Vec<Lead>> {
-        let mut left = leads;
+        let (mut left, veiled) = self.visible(leads)?;
+        if !veiled.is_empty() {
+            return self.filter_veiled(type_id, predicates, left, &veiled);
+        }
         for predicate in predicates {
             if left.is_empty() {
                 break;
@@ -128,6 +135,131 @@ impl<'r> Run<'r> {
             });
         }
         Ok(left)
+    }
+
+    /// Leaves the candidates that may be seen; says which of them have elements that may not.
+    fn visible(&mut self, leads: Vec<Lead>) -> Outcome<(Vec<Lead>, HashSet<Seq>)> {
+        let mut veiled = HashSet::new();
+        if !self.eye.guards(Point::Candidates) {
+            return Ok((leads, veiled));
+        }
+        let mut left = Vec::with_capacity(leads.len());
+        for lead in leads {
+            let verdict = match (lead.record, lead.label) {
+                (Some(record), Some(label)) => self.eye.verdict(self.snapshot, lead.seq, record, label)?,
+                _ => match self.eye.verdicts(self.snapshot, &[lead.seq])?.first() {
+                    Some(verdict) => *verdict,
+                    None => continue,
+                },
+            };
+            if verdict.visible {
+                if verdict.hidden != 0 && self.eye.guards(Point::HiddenElements) {
+                    veiled.insert(lead.seq);
+                }
+                left.push(lead);
+            }
+        }
+        Ok((left, veiled))
+    }
+
+    /// As [`Run::filter`], when some candidates have elements that may not be seen: those are judged
+    /// by their blanked bodies, since the index knows of what is blanked.
+    fn filter_veiled(
+        &mut self,
+        type_id: ResourceTypeId,
+        predicates: &[&Predicate],
+        leads: Vec<Lead>,
+        veiled: &HashSet<Seq>,
+    ) -> Outcome<Vec<Lead>> {
+        let mut left = Vec::with_capacity(leads.len());
+        for lead in leads {
+            let mut fits = true;
+            for predicate in predicates {
+                fits = fits
+                    && if veiled.contains(&lead.seq) {
+                        self.test_veiled(type_id, predicate, lead.seq)?
+                    } else {
+                        self.test(type_id, predicate, &[lead.seq])? == [true]
+                    };
+            }
+            if fits {
+                left.push(lead);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Tests a predicate on a blanked body.
+    fn test_veiled(&mut self, type_id: ResourceTypeId, predicate: &Predicate, seq: Seq) -> Outcome<bool> {
+        Ok(match predicate {
+            Predicate::Any(any) => {
+                let mut fits = false;
+                for inner in any {
+                    fits = fits || self.test_veiled(type_id, inner, seq)?;
+                }
+                fits
+            }
+            Predicate::All(all) => {
+                let mut fits = true;
+                for inner in all {
+                    fits = fits && self.test_veiled(type_id, inner, seq)?;
+                }
+                fits
+            }
+            Predicate::Not(inner) => !self.test_veiled(type_id, inner, seq)?,
+            other => match other.fits_rows(&self.load(seq)?.rows) {
+                Some(fits) => fits,
+                None => self.test(type_id, other, &[seq])? == [true],
+            },
+        })
+    }
+
+    /// Of candidates that were found by a row, those of which all conditions hold without what is
+    /// blanked: a scan knows the rows of blanked elements too.
+    pub(super) fn unveiled(
+        &mut self,
+        type_id: ResourceTypeId,
+        all: &[&Predicate],
+        leads: Vec<Lead>,
+    ) -> Outcome<Vec<Lead>> {
+        if !self.eye.guards(Point::HiddenElements) {
+            return Ok(leads);
+        }
+        let (left, veiled) = self.visible(leads)?;
+        if veiled.is_empty() {
+            return Ok(left);
+        }
+        let mut kept = Vec::with_capacity(left.len());
+        for lead in left {
+            let mut fits = true;
+            if veiled.contains(&lead.seq) {
+                for predicate in all {
+                    fits = fits && self.test_veiled(type_id, predicate, lead.seq)?;
+                }
+            }
+            if fits {
+                kept.push(lead);
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Of versions that a scan found by a reference to a resource, those that may be seen and refer to
+    /// it in what may be seen.
+    pub(super) fn referring(&mut self, slot: u16, key: ResourceKey, leads: Vec<Lead>) -> Outcome<Vec<Lead>> {
+        if self.eye.is_open() {
+            return Ok(leads);
+        }
+        let (left, veiled) = self.visible(leads)?;
+        let mut kept = Vec::with_capacity(left.len());
+        for lead in left {
+            let refers = !veiled.contains(&lead.seq)
+                || self.load(lead.seq)?.rows.numbers.iter().any(|row| row.slot == slot && row.value == key.0);
+            if refers {
+                kept.push(lead);
+            }
+        }
+        Ok(kept)
     }
 
     /// For each candidate: does it fit?
@@ -436,7 +568,8 @@ impl<'r> Run<'r> {
                 let Some(last) = hits.last() else { break };
                 after =
                     Some(tongmai_store::NumberCursor { value: last.value, seq: last.seq, extra: last.extra });
-                let leads = hits.iter().map(|hit| Lead::of(hit.seq)).collect();
+                let leads = hits.iter().map(Lead::of_hit).collect();
+                let leads = self.referring(slot, key, leads)?;
                 if !self.filter(source, &inner, leads)?.is_empty() {
                     return Ok(true);
                 }
@@ -463,6 +596,8 @@ pub(super) struct Selection<'q> {
     type_id: ResourceTypeId,
     driver: Driver<'q>,
     rest: Vec<&'q Predicate>,
+    /// All conditions, that of the leading scan among them.
+    all: Vec<&'q Predicate>,
     ready: std::collections::VecDeque<Lead>,
 }
 
@@ -477,8 +612,8 @@ impl<'q> Selection<'q> {
         let all = conditions(query);
         let (leader, driver, used) = choose(run, query.type_id, &all, leader, resume)?;
         let rest =
-            all.into_iter().enumerate().filter(|(index, _)| Some(*index) != used).map(|(_, p)| p).collect();
-        Ok((Selection { type_id: query.type_id, driver, rest, ready: Default::default() }, leader))
+            all.iter().enumerate().filter(|(index, _)| Some(*index) != used).map(|(_, p)| *p).collect();
+        Ok((Selection { type_id: query.type_id, driver, rest, all, ready: Default::default() }, leader))
     }
 
     pub(super) fn inner(
@@ -488,8 +623,8 @@ impl<'q> Selection<'q> {
     ) -> Outcome<Selection<'q>> {
         let (_, driver, used) = choose(run, type_id, &all, None, None)?;
         let rest =
-            all.into_iter().enumerate().filter(|(index, _)| Some(*index) != used).map(|(_, p)| p).collect();
-        Ok(Selection { type_id, driver, rest, ready: Default::default() })
+            all.iter().enumerate().filter(|(index, _)| Some(*index) != used).map(|(_, p)| *p).collect();
+        Ok(Selection { type_id, driver, rest, all, ready: Default::default() })
     }
 
     /// The next match; `want` is how many are still looked for.
@@ -499,6 +634,7 @@ impl<'q> Selection<'q> {
             if leads.is_empty() {
                 return Ok(None);
             }
+            let leads = run.unveiled(self.type_id, &self.all, leads)?;
             self.ready.extend(run.filter(self.type_id, &self.rest, leads)?);
         }
         Ok(self.ready.pop_front())
@@ -514,7 +650,7 @@ pub(super) fn first(
     limit: usize,
 ) -> Outcome<Vec<Seq>> {
     let as_of = snapshot.position();
-    let mut run = Run::new(engine, sight, snapshot, as_of);
+    let mut run = Run::new(engine, sight, snapshot, as_of)?;
     let mut found = Vec::new();
     for of in &query.types {
         let (mut selection, _) = Selection::begin(&mut run, of, None, None)?;
@@ -536,7 +672,7 @@ pub(super) fn page(
     query: &Query,
     start: PageStart,
 ) -> Outcome<Page> {
-    let mut run = Run::new(engine, sight, snapshot, start.as_of);
+    let mut run = Run::new(engine, sight, snapshot, start.as_of)?;
     let mut page = Page { as_of: start.as_of, ..Page::default() };
     if query.total == Total::Accurate || query.part == Part::Count {
         page.total = Some(count_all(&mut run, query)?);
@@ -551,7 +687,11 @@ pub(super) fn page(
     };
     page.next = next;
     for event in run.snapshot.events(&seqs)? {
-        page.matches.push(engine.resource(&event)?);
+        if run.eye.guards(Point::Matches) {
+            page.matches.extend(run.eye.show(run.snapshot, &event)?);
+        } else {
+            page.matches.push(engine.resource(&event)?);
+        }
     }
     include::add(&mut run, query, &mut page)?;
     Ok(page)
@@ -607,7 +747,7 @@ fn natural_page(
 fn count_all(run: &mut Run<'_>, query: &Query) -> Outcome<u64> {
     let mut total = 0;
     for of in &query.types {
-        if of.predicates.is_empty() {
+        if of.predicates.is_empty() && !run.eye.guards(Point::Total) {
             let value = i64::from(of.type_id);
             let range = NumberRange { slot: TYPE_SLOT, low: value, high: value };
             total += run.snapshot.count(&range, run.as_of, usize::MAX >> 1)? as u64;

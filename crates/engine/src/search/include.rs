@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use memchr::memmem;
+use tongmai_access::Point;
 use tongmai_base::limits;
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_fhir::search::{self as fhir_search, Kind, Reference};
 use tongmai_store::{NumberCursor, NumberRange, Order, ResourceKey, Seq};
 
+use super::driver::Lead;
 use super::execute::{BATCH, Run};
 use super::{Include, Page, Query};
 use crate::Resource;
@@ -46,14 +48,23 @@ pub(super) fn add(run: &mut Run<'_>, query: &Query, page: &mut Page) -> Outcome<
         seqs.extend(found.seqs);
         fresh = page.included.len()..page.included.len();
         for event in run.snapshot.events(&seqs)? {
-            if !seen.insert(event.key) {
+            if seen.contains(&event.key) {
                 continue;
             }
+            let resource = if run.eye.guards(Point::Include) {
+                match run.eye.show(run.snapshot, &event)? {
+                    Some(resource) => resource,
+                    None => continue,
+                }
+            } else {
+                run.engine.resource(&event)?
+            };
+            seen.insert(event.key);
             if page.included.len() == limits::INCLUDED_RESOURCES {
                 page.includes_cut = true;
                 return Ok(());
             }
-            page.included.push(run.engine.resource(&event)?);
+            page.included.push(resource);
         }
         fresh.end = page.included.len();
         if fresh.is_empty() {
@@ -148,7 +159,12 @@ fn backward(
             run.snapshot.scan(&range, Order::Descending, after, run.as_of, BATCH, &mut hits)?;
             let Some(last) = hits.last() else { break };
             after = Some(NumberCursor { value: last.value, seq: last.seq, extra: last.extra });
-            found.seqs.extend(hits.iter().map(|hit| hit.seq));
+            if run.eye.guards(Point::Revinclude) {
+                let leads = hits.iter().map(Lead::of_hit).collect();
+                found.seqs.extend(run.referring(slot, key, leads)?.iter().map(|lead| lead.seq));
+            } else {
+                found.seqs.extend(hits.iter().map(|hit| hit.seq));
+            }
             if hits.len() < BATCH || found.seqs.len() > limits::INCLUDED_RESOURCES {
                 break;
             }

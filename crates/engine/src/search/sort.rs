@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 
+use tongmai_access::Point;
 use tongmai_base::limits;
 use tongmai_fhir::definition::ResourceTypeId;
 use tongmai_fhir::json::Json;
@@ -146,7 +147,11 @@ fn compare(a: &SortValue, b: &SortValue, descending: bool) -> Ordering {
 
 fn sort_values(run: &mut Run<'_>, of: &TypeQuery, query: &Query, seq: Seq) -> Outcome<Vec<SortValue>> {
     let event = run.snapshot.events(&[seq])?.pop().ok_or(tongmai_codec::Damaged)?;
-    let resource = run.engine.resource(&event)?;
+    let mut resource = run.engine.resource(&event)?;
+    if run.eye.guards(Point::Sort) {
+        let verdict = run.eye.of_event(run.snapshot, &event)?;
+        resource = run.eye.blank(resource, verdict)?;
+    }
     let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
     let values = query.sort.iter().map(|key| match key.code.as_str() {
         "_id" => SortValue::Text(resource.id.clone()),
