@@ -26,7 +26,6 @@ pub enum Point {
     Total,
     Leader,
     Include,
-    Revinclude,
     Redaction,
     Narrative,
     Sort,
@@ -45,7 +44,7 @@ pub enum Point {
 
 impl Point {
     /// All of them.
-    pub const ALL: [Point; 25] = [
+    pub const ALL: [Point; 24] = [
         Point::Read,
         Point::VersionRead,
         Point::History,
@@ -56,7 +55,6 @@ impl Point {
         Point::Total,
         Point::Leader,
         Point::Include,
-        Point::Revinclude,
         Point::Redaction,
         Point::Narrative,
         Point::Sort,

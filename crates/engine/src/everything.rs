@@ -42,13 +42,14 @@ impl Engine {
             .current(key)?
             .filter(|current| !current.deleted)
             .ok_or_else(|| Failure::not_found(format!("Patient/{id}")))?;
+        let now = self.now();
+        // Before the eye is made: two in one hand would wait for a writer between them.
+        let (start, mut shown) = self.page_start(sight, &mut *snapshot, start)?;
         let eye = self.eye(sight, &mut *snapshot)?;
         let guarded = eye.guards(Point::Everything);
         if guarded && !eye.verdicts(&mut *snapshot, &[current.seq])?.iter().all(|verdict| verdict.visible) {
             return Err(Failure::not_found(format!("Patient/{id}")));
         }
-        let now = self.now();
-        let (start, mut shown) = self.page_start(sight, &mut *snapshot, start)?;
         let start = match start {
             Some(start) if now - start.made > limits::PAGE_LINK_SECONDS * 1000 => {
                 return Err(Failure::new(Reason::Gone, "", "expired", "this page link has expired")

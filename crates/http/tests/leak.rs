@@ -8,12 +8,13 @@
 mod support;
 
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use support::{Reply, exchange, next_link};
 use tongmai_access::{
-    Access, Credentials, Emergency, Identify, InvalidToken, Point, Policy, Represented, Requester, Role, Rulebook,
+    Access, Credentials, Emergency, Identify, InvalidToken, Point, Policy, Represented, Requester, Role,
+    Rulebook,
 };
 use tongmai_consent::{Action, Category, Effect, FOR_EVER, Grant, Purpose};
 use tongmai_engine::bundle::Ids;
@@ -103,42 +104,154 @@ fn permit(purpose: Purpose, categories: u16) -> Grant {
 
 /// Templates of what may be hidden: type, patient, and the rest of the resource.
 const HIDDEN: &[(&str, &str, &str)] = &[
-    ("Observation", "p1", r#""status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"68961-2"}]},"encounter":{"reference":"Encounter/e1"},"effectiveDateTime":"2026-11-20""#),
-    ("Condition", "p1", r#""code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"F32.1"}]},"encounter":{"reference":"Encounter/e1"},"recordedDate":"2026-11-20""#),
-    ("MedicationRequest", "p1", r#""status":"active","intent":"order","medicationCodeableConcept":{"coding":[{"system":"http://www.whocc.no/atc","code":"J05AR10"}]},"encounter":{"reference":"Encounter/e1"},"authoredOn":"2026-11-20""#),
-    ("Observation", "p2", r#""status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"718-7"}]},"effectiveDateTime":"2026-11-20""#),
-    ("Condition", "p2", r#""code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}]},"recordedDate":"2026-11-20""#),
+    (
+        "Observation",
+        "p1",
+        r#""status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"68961-2"}]},"encounter":{"reference":"Encounter/e1"},"effectiveDateTime":"2026-11-20""#,
+    ),
+    (
+        "Condition",
+        "p1",
+        r#""code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"F32.1"}]},"encounter":{"reference":"Encounter/e1"},"recordedDate":"2026-11-20""#,
+    ),
+    (
+        "MedicationRequest",
+        "p1",
+        r#""status":"active","intent":"order","medicationCodeableConcept":{"coding":[{"system":"http://www.whocc.no/atc","code":"J05AR10"}]},"encounter":{"reference":"Encounter/e1"},"authoredOn":"2026-11-20""#,
+    ),
+    (
+        "Observation",
+        "p2",
+        r#""status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"718-7"}]},"effectiveDateTime":"2026-11-20""#,
+    ),
+    (
+        "Condition",
+        "p2",
+        r#""code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}]},"recordedDate":"2026-11-20""#,
+    ),
     ("AllergyIntolerance", "p1", r#""code":{"text":"penicillin"},"encounter":{"reference":"Encounter/e1"}"#),
-    ("MedicationRequest", "p2", r#""status":"active","intent":"order","medicationCodeableConcept":{"coding":[{"system":"http://www.whocc.no/atc","code":"C08CA01"}]},"authoredOn":"2026-11-19""#),
-    ("Encounter", "p2", r#""status":"finished","class":{"code":"AMB"},"serviceProvider":{"reference":"Organization/b"},"period":{"start":"2026-11-20","end":"2026-11-20"}"#),
-    ("Condition", "p1", r#""code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}]},"recordedDate":"2026-11-20""#),
+    (
+        "MedicationRequest",
+        "p2",
+        r#""status":"active","intent":"order","medicationCodeableConcept":{"coding":[{"system":"http://www.whocc.no/atc","code":"C08CA01"}]},"authoredOn":"2026-11-19""#,
+    ),
+    (
+        "Encounter",
+        "p2",
+        r#""status":"finished","class":{"code":"AMB"},"serviceProvider":{"reference":"Organization/b"},"period":{"start":"2026-11-20","end":"2026-11-20"}"#,
+    ),
+    (
+        "Condition",
+        "p1",
+        r#""code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}]},"recordedDate":"2026-11-20""#,
+    ),
 ];
 
 fn kinds() -> Vec<Kind> {
     let all = |purpose| vec![("a", permit(purpose, u16::MAX))];
     let everything: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7];
-    let mother = Represented { patients: vec!["p1".into()], basis: "parent".into(), categories: None, until: None };
-    let glass = Emergency { id: "g".into(), patients: vec!["p1".into()], reason: "unconscious".into(), until: NOW * 2 };
-    let app = Requester { scopes: Some(vec!["patient/Observation.rs".into(), "patient/Patient.rs".into()]), patient: Some("p1".into()), ..resident() };
-    let few = |name: &[Category]| name.iter().fold(Category::Demographics.bit() | Category::Encounter.bit(), |mask, c| mask | c.bit());
+    let mother =
+        Represented { patients: vec!["p1".into()], basis: "parent".into(), categories: None, until: None };
+    let glass = Emergency {
+        id: "g".into(),
+        patients: vec!["p1".into()],
+        reason: "unconscious".into(),
+        until: NOW * 2,
+    };
+    let app = Requester {
+        scopes: Some(vec!["patient/Observation.rs".into(), "patient/Patient.rs".into()]),
+        patient: Some("p1".into()),
+        ..resident()
+    };
+    let few = |name: &[Category]| {
+        name.iter().fold(Category::Demographics.bit() | Category::Encounter.bit(), |mask, c| mask | c.bit())
+    };
     let kind = |name, requester, grants, hidden, element| Kind { name, requester, grants, hidden, element };
     vec![
-        kind("a physician with consent", staff(Role::Doctor, "a", "TREAT"), all(Purpose::Treatment), &[0, 1, 2, 3, 4, 6, 7], true),
+        kind(
+            "a physician with consent",
+            staff(Role::Doctor, "a", "TREAT"),
+            all(Purpose::Treatment),
+            &[0, 1, 2, 3, 4, 6, 7],
+            true,
+        ),
         kind("a physician without consent", staff(Role::Doctor, "a", "TREAT"), Vec::new(), everything, false),
-        kind("a physician of another hospital", staff(Role::Doctor, "b", "TREAT"), all(Purpose::Treatment), &[0, 1, 2, 3, 4, 5, 6], false),
-        kind("a nurse with consent for laboratory", staff(Role::Nurse, "a", "TREAT"), vec![("a", permit(Purpose::Treatment, few(&[Category::Laboratory])))], everything, true),
-        kind("an epidemiologist", staff(Role::Epidemiologist, "cdc", "PUBHLTH"), Vec::new(), &[2, 5, 6], false),
-        kind("a coder with consent", staff(Role::Coder, "a", "HPAYMT"), vec![("a", permit(Purpose::Payment, few(&[Category::Diagnosis])))], &[0, 1, 2, 3, 4, 5, 6, 7], true),
-        kind("a researcher with consent", staff(Role::Doctor, "a", "HRESCH"), all(Purpose::Research), everything, false),
+        kind(
+            "a physician of another hospital",
+            staff(Role::Doctor, "b", "TREAT"),
+            all(Purpose::Treatment),
+            &[0, 1, 2, 3, 4, 5, 6],
+            false,
+        ),
+        kind(
+            "a nurse with consent for laboratory",
+            staff(Role::Nurse, "a", "TREAT"),
+            vec![("a", permit(Purpose::Treatment, few(&[Category::Laboratory])))],
+            everything,
+            true,
+        ),
+        kind(
+            "an epidemiologist",
+            staff(Role::Epidemiologist, "cdc", "PUBHLTH"),
+            Vec::new(),
+            &[2, 5, 6],
+            false,
+        ),
+        kind(
+            "a coder with consent",
+            staff(Role::Coder, "a", "HPAYMT"),
+            vec![("a", permit(Purpose::Payment, few(&[Category::Diagnosis])))],
+            &[0, 1, 2, 3, 4, 5, 6, 7],
+            true,
+        ),
+        kind(
+            "a researcher with consent",
+            staff(Role::Doctor, "a", "HRESCH"),
+            all(Purpose::Research),
+            everything,
+            false,
+        ),
         kind("the resident", resident(), Vec::new(), &[3, 4, 6, 7], false),
-        kind("a mother", Requester { own: Vec::new(), represents: vec![mother], ..resident() }, Vec::new(), &[3, 4, 6, 7], false),
+        kind(
+            "a mother",
+            Requester { own: Vec::new(), represents: vec![mother], ..resident() },
+            Vec::new(),
+            &[3, 4, 6, 7],
+            false,
+        ),
         kind("an app of the resident", app, Vec::new(), &[1, 2, 3, 4, 5, 6, 7, 8], false),
-        kind("a doctor under break-glass", Requester { emergency: Some(glass), ..staff(Role::Doctor, "z", "ETREAT") }, Vec::new(), &[3, 4, 6, 7], false),
-        kind("an administrator", staff(Role::SystemAdministrator, "a", "HSYSADMIN"), Vec::new(), &[0, 1, 2, 3, 4, 5, 6, 7, 8], false),
+        kind(
+            "a doctor under break-glass",
+            Requester { emergency: Some(glass), ..staff(Role::Doctor, "z", "ETREAT") },
+            Vec::new(),
+            &[3, 4, 6, 7],
+            false,
+        ),
+        kind(
+            "an administrator",
+            staff(Role::SystemAdministrator, "a", "HSYSADMIN"),
+            Vec::new(),
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8],
+            false,
+        ),
     ]
 }
 
+/// A folder with an empty store: its secret is chance too, so all worlds begin with a copy of one.
+fn empty_store() -> &'static std::path::Path {
+    static EMPTY: OnceLock<tempfile::TempDir> = OnceLock::new();
+    EMPTY
+        .get_or_init(|| {
+            let folder = tempfile::tempdir().expect("a folder");
+            drop(SqliteStore::open(&folder.path().join("store")).expect("a store"));
+            folder
+        })
+        .path()
+}
+
 struct World {
+    requester: Requester,
+    access: Arc<Access>,
     address: SocketAddr,
     runtime: tokio::runtime::Runtime,
     engine: Arc<Engine>,
@@ -151,6 +264,10 @@ impl World {
         TIME.store(NOW, Ordering::SeqCst);
         DICE.store(1, Ordering::SeqCst);
         let folder = tempfile::tempdir().expect("a folder");
+        for file in std::fs::read_dir(empty_store()).expect("a folder") {
+            let file = file.expect("a file");
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
+        }
         let store = Arc::new(SqliteStore::open(&folder.path().join("store")).expect("a store"));
         let surroundings = Surroundings { now, random };
         let engine = Arc::new(Engine::start(store, surroundings, Validation::Accept).expect("an engine"));
@@ -160,15 +277,20 @@ impl World {
         }
         let policy = Policy::Rules(Arc::new(book));
         let access = Arc::new(Access::open(policy, &folder.path().join("reads"), now).expect("a read log"));
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-        let service = Service::new(engine.clone(), access, None, folder.path().join("exports"), false)
-            .with_login(Arc::new(Always(Arc::new(kind.requester.clone()))));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let service =
+            Service::new(engine.clone(), access.clone(), None, folder.path().join("exports"), false)
+                .with_login(Arc::new(Always(Arc::new(kind.requester.clone()))));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         let service = Arc::new(service);
         runtime.spawn(async move { tongmai_http::serve(service, listener, std::future::pending()).await });
-        let world = World { address, runtime, engine, _folder: folder };
+        let world =
+            World { requester: kind.requester.clone(), access, address, runtime, engine, _folder: folder };
         world.fill(kind, rows);
         world
     }
@@ -182,11 +304,18 @@ impl World {
                 .iter()
                 .map(|text| {
                     let json: serde_json::Value = serde_json::from_str(text).expect(text);
-                    let url = format!("{}/{}", json["resourceType"].as_str().expect("a type"), json["id"].as_str().expect("an id"));
+                    let url = format!(
+                        "{}/{}",
+                        json["resourceType"].as_str().expect("a type"),
+                        json["id"].as_str().expect("an id")
+                    );
                     format!(r#"{{"resource":{text},"request":{{"method":"PUT","url":"{url}"}}}}"#)
                 })
                 .collect();
-            let bundle = format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{}]}}"#, entries.join(","));
+            let bundle = format!(
+                r#"{{"resourceType":"Bundle","type":"transaction","entry":[{}]}}"#,
+                entries.join(",")
+            );
             let work = self.engine.process(&sight, bundle.as_bytes(), Ids::Fresh);
             self.runtime.block_on(work).unwrap_or_else(|failure| panic!("{failure}"));
         }
@@ -199,13 +328,14 @@ impl World {
             r#"{"resourceType":"Organization","id":"a","name":"a"}"#.to_owned(),
             r#"{"resourceType":"Organization","id":"b","name":"b"}"#.to_owned(),
             r#"{"resourceType":"Patient","id":"p1","name":[{"text":"卓玛"}],"gender":"female","birthDate":"1961-03-02"}"#.to_owned(),
-            r#"{"resourceType":"Condition","id":"c1","code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}],"text":"高血压"},"subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},"recordedDate":"2026-11-18"}"#.to_owned(),
+            r#"{"resourceType":"Condition","id":"c1","code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}],"text":"高血压"},"subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},"recordedDate":"2026-11-18","evidence":[{"detail":[{"reference":"Observation/h0"}]}]}"#.to_owned(),
             r#"{"resourceType":"MedicationRequest","id":"m1","status":"active","intent":"order","medicationCodeableConcept":{"coding":[{"system":"http://www.whocc.no/atc","code":"C08CA01"}]},"subject":{"reference":"Patient/p1"},"authoredOn":"2026-11-18"}"#.to_owned(),
         ];
         for number in 1..=5 {
             first.push(format!(
                 r#"{{"resourceType":"Observation","id":"o{number}","text":{{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">{number}</div>"}},"status":"final",{lab},"code":{{"coding":[{{"system":"http://loinc.org","code":"718-7"}}]}},"subject":{{"reference":"Patient/p1"}},"encounter":{{"reference":"Encounter/e1"}},"effectiveDateTime":"2026-11-{}","valueQuantity":{{"value":{},"unit":"g/L"}}}}"#,
-                10 + number,
+                // The later it was written, the earlier it was measured: orders can be told apart.
+                20 - number,
                 120 + number,
             ));
         }
@@ -221,8 +351,10 @@ impl World {
             ""
         };
         for (id, day) in [("e1", 18), ("e2", 19)] {
+            let (more, contained) = if id == "e1" { (more, contained) } else { ("", "") };
+            let told = if more.is_empty() { "高血压" } else { "高血压, HIV" };
             first.push(format!(
-                r#"{{"resourceType":"Encounter","id":"{id}",{contained}"status":"finished","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/p1"}},"period":{{"start":"2026-11-{day}","end":"2026-11-{day}"}},"reasonCode":[{more}{{"coding":[{{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}}]}}],"serviceProvider":{{"reference":"Organization/a"}}}}"#
+                r#"{{"resourceType":"Encounter","id":"{id}","text":{{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">{told}</div>"}},{contained}"status":"finished","class":{{"code":"AMB"}},"subject":{{"reference":"Patient/p1"}},"period":{{"start":"2026-11-{day}","end":"2026-11-{day}"}},"reasonCode":[{more}{{"coding":[{{"system":"http://hl7.org/fhir/sid/icd-10","code":"I10"}}]}}],"serviceProvider":{{"reference":"Organization/a"}}}}"#
             ));
         }
         self.load(&first);
@@ -230,7 +362,7 @@ impl World {
         let mut hidden = Vec::new();
         let p2 = kind.hidden.iter().take(rows).any(|at| HIDDEN[*at].1 == "p2") && kind.hidden.contains(&7);
         if p2 && kind.name != "an epidemiologist" {
-            hidden.push(r#"{"resourceType":"Patient","id":"p2","name":[{"text":"卓玛"}],"gender":"female","birthDate":"1961-03-02"}"#.to_owned());
+            hidden.push(r#"{"resourceType":"Patient","id":"p2","name":[{"text":"卓玛"}],"gender":"male","birthDate":"1990-07-07"}"#.to_owned());
         }
         for (number, at) in kind.hidden.iter().cycle().take(rows).enumerate() {
             let (type_name, patient, rest) = HIDDEN[*at];
@@ -246,7 +378,11 @@ impl World {
         TIME.fetch_add(60_000, Ordering::SeqCst);
         let said = |id: &str, patient: &str, provisions: Vec<Provision>| {
             let text = consent::write(&Said { patient: patient.into(), joined: None, provisions }, "active");
-            text.replacen("{\"resourceType\":\"Consent\"", &format!("{{\"resourceType\":\"Consent\",\"id\":\"{id}\""), 1)
+            text.replacen(
+                "{\"resourceType\":\"Consent\"",
+                &format!("{{\"resourceType\":\"Consent\",\"id\":\"{id}\""),
+                1,
+            )
         };
         let provisions = kind.grants.iter().map(|(organisation, grant)| Provision {
             grant: *grant,
@@ -277,13 +413,25 @@ impl World {
                 .map(|(name, value)| format!("{name}: {value}"))
                 .collect();
             headers.sort();
-            said += &format!("{} {}\n{}\n", reply.status, headers.join("\n"), String::from_utf8_lossy(&reply.body));
+            said += &format!(
+                "{} {}\n{}\n",
+                reply.status,
+                headers.join("\n"),
+                String::from_utf8_lossy(&reply.body)
+            );
             pages += 1;
             if reply.status == 200 && route.method == "GET" && pages < 12 {
                 next = serde_json::from_slice(&reply.body).ok().and_then(|json| next_link(&json));
             }
         }
         said
+    }
+
+    /// The queue of the identity desk, in numbers.
+    fn queue(&self) -> String {
+        let sealed = self.engine.review_queue(&self.access.sight(&self.requester), 10).expect("a queue");
+        let counts = sealed.map(|queue| (queue.pairs.len(), queue.waiting, queue.records, queue.persons));
+        format!("{:?}", *self.access.release_blocking(&self.requester, counts).expect("logged"))
     }
 
     /// A whole export, its files in order.
@@ -365,6 +513,9 @@ const ROUTES: &[Route] = &[
     get("Observation?status=final&encounter=Encounter/e1&_count=2"),
     get("Observation?identifier=secret-0"),
     get("Observation?date=ge2026-11-01&status=final"),
+    get("Observation?date=ge2026-11-01&code=718-7"),
+    get("Condition?_include=Condition:evidence-detail"),
+    get("Condition/c1/$findings"),
     get("Observation?code:missing=false&_total=accurate"),
     get("Observation?_lastUpdated=ge2026-01-01"),
     get("Condition?encounter.reason-code=B20"),
@@ -385,11 +536,32 @@ const ROUTES: &[Route] = &[
     get("Observation/h0/$findings"),
     get("Patient/p1/$person"),
     get("Patient/p2/$person"),
-    send("POST", "Patient/$match", r#"{"resourceType":"Patient","name":[{"text":"卓玛"}],"gender":"female","birthDate":"1961-03-02"}"#),
-    send("POST", "", r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation/h0"}},{"request":{"method":"GET","url":"Encounter/e1"}},{"request":{"method":"GET","url":"Observation?code=68961-2&_total=accurate"}}]}"#),
+    send(
+        "POST",
+        "Patient/$match",
+        r#"{"resourceType":"Patient","name":[{"text":"卓玛"}],"gender":"female","birthDate":"1961-03-02"}"#,
+    ),
+    send(
+        "POST",
+        "Patient/$match",
+        r#"{"resourceType":"Patient","name":[{"text":"卓玛"}],"gender":"male","birthDate":"1990-07-07"}"#,
+    ),
+    send(
+        "POST",
+        "",
+        r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Observation/h0"}},{"request":{"method":"GET","url":"Encounter/e1"}},{"request":{"method":"GET","url":"Observation?code=68961-2&_total=accurate"}}]}"#,
+    ),
     send("PATCH", "Observation/h0", r#"[{"op":"replace","path":"/status","value":"amended"}]"#),
-    send("PUT", "Observation/h0", r#"{"resourceType":"Observation","id":"h0","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#),
-    send("PUT", "Encounter/e1", r#"{"resourceType":"Encounter","id":"e1","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/p1"}}"#),
+    send(
+        "PUT",
+        "Observation/h0",
+        r#"{"resourceType":"Observation","id":"h0","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#,
+    ),
+    send(
+        "PUT",
+        "Encounter/e1",
+        r#"{"resourceType":"Encounter","id":"e1","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/p1"}}"#,
+    ),
     send("DELETE", "Condition?code=F32.1", ""),
     send("DELETE", "Observation/h0", ""),
     send("DELETE", "Observation?identifier=secret-0", ""),
@@ -399,7 +571,11 @@ const ROUTES: &[Route] = &[
         headers: &[("If-None-Exist", "identifier=secret-0")],
         body: r#"{"resourceType":"Observation","status":"final","identifier":[{"value":"secret-0"}],"code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#,
     },
-    send("PUT", "Condition?code=F32.1", r#"{"resourceType":"Condition","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#),
+    send(
+        "PUT",
+        "Condition?code=F32.1",
+        r#"{"resourceType":"Condition","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#,
+    ),
     get("Observation?_total=accurate"),
 ];
 
@@ -419,6 +595,7 @@ fn differences(one: &World, other: &World) -> Vec<String> {
         }
     };
     compare("$export".into(), &World::export);
+    compare("the queue of the desk".into(), &World::queue);
     for route in ROUTES {
         compare(format!("{} {}", route.method, route.path), &|world| world.answer(route));
     }
@@ -434,7 +611,7 @@ fn two_worlds_that_differ_in_what_is_hidden_answer_alike() {
         for rows in [1, if index == 0 { 10_000 } else { many }] {
             let without = World::new(&kind, 0, None);
             let with = World::new(&kind, rows, None);
-            compared += ROUTES.len() + 1;
+            compared += ROUTES.len() + 2;
             for difference in differences(&without, &with) {
                 wrong.push(format!("{} with {rows} hidden rows: {difference}", kind.name));
             }
@@ -497,7 +674,9 @@ fn deposits_are_refused(kind: &Kind, point: Point) -> bool {
     let body = r#"{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/p1"}}"#;
     let posted = world.ask("POST", "/fhir/Observation", &[], body).status;
     let put = world.ask("PUT", "/fhir/Encounter/e1", &[], r#"{"resourceType":"Encounter","id":"e1","status":"finished","class":{"code":"AMB"},"subject":{"reference":"Patient/p1"}}"#).status;
-    (!epidemiologist || posted == 403) && (epidemiologist || put != 200) && a_link_dies_with_the_consent(kind, point)
+    (!epidemiologist || posted == 403)
+        && (epidemiologist || put != 200)
+        && a_link_dies_with_the_consent(kind, point)
 }
 
 fn a_link_dies_with_the_consent(kind: &Kind, point: Point) -> bool {
@@ -510,8 +689,13 @@ fn a_link_dies_with_the_consent(kind: &Kind, point: Point) -> bool {
     if world.ask("GET", &next, &[], "").status != 200 {
         return false;
     }
-    let text = consent::write(&Said { patient: "p1".into(), joined: None, provisions: Vec::new() }, "inactive");
-    world.load(&[text.replacen("{\"resourceType\":\"Consent\"", "{\"resourceType\":\"Consent\",\"id\":\"s1\"", 1)]);
+    let text =
+        consent::write(&Said { patient: "p1".into(), joined: None, provisions: Vec::new() }, "inactive");
+    world.load(&[text.replacen(
+        "{\"resourceType\":\"Consent\"",
+        "{\"resourceType\":\"Consent\",\"id\":\"s1\"",
+        1,
+    )]);
     let after = world.ask("GET", "/fhir/Observation?_summary=count", &[], "");
     world.ask("GET", &next, &[], "").status == 410 && after.json()["total"] == 0
 }

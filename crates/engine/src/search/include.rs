@@ -159,7 +159,7 @@ fn backward(
             run.snapshot.scan(&range, Order::Descending, after, run.as_of, BATCH, &mut hits)?;
             let Some(last) = hits.last() else { break };
             after = Some(NumberCursor { value: last.value, seq: last.seq, extra: last.extra });
-            if run.eye.guards(Point::Revinclude) {
+            if run.eye.guards(Point::Include) {
                 let leads = hits.iter().map(Lead::of_hit).collect();
                 found.seqs.extend(run.referring(slot, key, leads)?.iter().map(|lead| lead.seq));
             } else {
