@@ -48,6 +48,11 @@ pub const XML_ELEMENTS: usize = 200_000;
 /// Most attributes of one XML element.
 pub const XML_ATTRIBUTES: usize = 64;
 
+/// Most messages that wait for a store that cannot take them.
+pub const WAITING_MESSAGES: usize = 10_000;
+/// Most channels (door and sender) that are counted apart.
+pub const CHANNELS: usize = 1_000;
+
 /// Most candidates of one `$match`.
 pub const MATCH_CANDIDATES: usize = 100;
 
@@ -70,6 +75,8 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("message", MESSAGE_BYTES as u64, "bytes"),
     ("message-segments", MESSAGE_SEGMENTS as u64, "segments"),
     ("batch-messages", BATCH_MESSAGES as u64, "messages"),
+    ("waiting-messages", WAITING_MESSAGES as u64, "messages"),
+    ("channels", CHANNELS as u64, "senders"),
     ("match-candidates", MATCH_CANDIDATES as u64, "patients"),
     ("message-findings", MESSAGE_FINDINGS as u64, "findings"),
     ("xml-depth", XML_DEPTH as u64, "levels"),

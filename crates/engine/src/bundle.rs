@@ -35,6 +35,19 @@ pub enum Ids<'s> {
     Of(&'s str),
 }
 
+/// Makes one of the current version of a resource and of one that arrives for its place.
+pub trait Combine: Send + Sync {
+    /// What is to stand there.
+    fn combine<'a>(&self, stands: &Json<'_>, arriving: Json<'a>) -> Json<'a>;
+}
+
+/// How a Bundle is carried out.
+#[derive(Clone, Copy)]
+struct How<'s> {
+    ids: Ids<'s>,
+    combine: Option<&'s dyn Combine>,
+}
+
 /// What one entry came to.
 pub enum EntryResult {
     /// A write.
@@ -79,7 +92,8 @@ impl Engine {
         bundle: &[u8],
         ids: Ids<'_>,
     ) -> Outcome<Sealed<(bool, Vec<EntryResult>)>> {
-        let (is_transaction, results) = self.carry_out(sight, bundle, ids).await?;
+        let how = How { ids, combine: None };
+        let (is_transaction, results) = self.carry_out(sight, bundle, how).await?;
         let mut positions = Vec::new();
         for result in &results {
             match result {
@@ -106,7 +120,7 @@ impl Engine {
         bundle: &[u8],
         ids: Ids<'_>,
     ) -> Outcome<Vec<EntryResult>> {
-        let (_, mut results) = self.carry_out(sight, bundle, ids).await?;
+        let (_, mut results) = self.carry_out(sight, bundle, How { ids, combine: None }).await?;
         results.retain(|result| matches!(result, EntryResult::Written(_) | EntryResult::Failed(_)));
         for result in &mut results {
             if let EntryResult::Written(written) = result {
@@ -116,11 +130,33 @@ impl Engine {
         Ok(results)
     }
 
-    async fn carry_out(
+    /// As [`Engine::process_counting`], for senders whose resources are put together with those that
+    /// stand at their place already: `combine` is given the current version and the one that arrives,
+    /// in the same state of the ledger that the transaction is decided on, as often as it is decided.
+    /// Of each resource only type, id and version are told.
+    pub async fn process_combining(
         &self,
         sight: &Sight,
         bundle: &[u8],
         ids: Ids<'_>,
+        combine: &dyn Combine,
+    ) -> Outcome<Vec<EntryResult>> {
+        let how = How { ids, combine: Some(combine) };
+        let (_, mut results) = self.carry_out(sight, bundle, how).await?;
+        results.retain(|result| matches!(result, EntryResult::Written(_) | EntryResult::Failed(_)));
+        for result in &mut results {
+            if let EntryResult::Written(Written { resource: Some(resource), .. }) = result {
+                resource.text = Vec::new();
+            }
+        }
+        Ok(results)
+    }
+
+    async fn carry_out(
+        &self,
+        sight: &Sight,
+        bundle: &[u8],
+        how: How<'_>,
     ) -> Outcome<(bool, Vec<EntryResult>)> {
         let json = self.parse_bundle(bundle)?;
         let is_transaction = match json.text("type") {
@@ -136,9 +172,9 @@ impl Engine {
             }
         };
         let results = if is_transaction {
-            self.transaction_bundle(sight, bundle, json, ids).await?
+            self.transaction_bundle(sight, bundle, json, how).await?
         } else {
-            self.batch(sight, json, ids).await?
+            self.batch(sight, json, how).await?
         };
         Ok((is_transaction, results))
     }
@@ -175,7 +211,7 @@ impl Engine {
         sight: &Sight,
         bundle: &[u8],
         json: Json<'_>,
-        ids: Ids<'_>,
+        how: How<'_>,
     ) -> Outcome<Vec<EntryResult>> {
         let mut parsed = Some(json);
         for attempt in 1.. {
@@ -188,7 +224,7 @@ impl Engine {
                 let entries = entries(json)?;
                 let mut snapshot = self.store.snapshot()?;
                 let (changes, decided, order, reads) =
-                    self.decide_bundle(sight, &mut *snapshot, entries, ids)?;
+                    self.decide_bundle(sight, &mut *snapshot, entries, how)?;
                 let guards: Vec<Guard> = decided.iter().flat_map(|d: &Decided| d.guards.clone()).collect();
                 (self.transaction(sight, changes, guards)?, decided, order, reads)
             };
@@ -241,11 +277,11 @@ impl Engine {
         sight: &Sight,
         snapshot: &mut dyn Snapshot,
         mut entries: Vec<Entry<'_>>,
-        ids: Ids<'_>,
+        how: How<'_>,
     ) -> Outcome<(Vec<tongmai_store::Change>, Vec<Decided>, Vec<usize>, Vec<(usize, Entry<'static>)>)> {
         let mut guards = Vec::new();
         let mut existing: HashMap<usize, Resource> = HashMap::new();
-        let links = self.give_ids(sight, snapshot, &mut entries, ids, &mut guards, &mut existing)?;
+        let links = self.give_ids(sight, snapshot, &mut entries, how.ids, &mut guards, &mut existing)?;
         let mut found: HashMap<String, String> = HashMap::new();
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by_key(|&index| entries[index].verb);
@@ -270,6 +306,9 @@ impl Engine {
                     if let Some(resource) = &mut entry.resource {
                         self.resolve(sight, snapshot, resource, &links, &mut found, &mut guards)
                             .map_err(within)?;
+                    }
+                    if let Some(combine) = how.combine {
+                        self.combine(snapshot, entry, combine).map_err(within)?;
                     }
                     self.decide_entry(sight, snapshot, entry).map_err(within)?
                 }
@@ -471,6 +510,25 @@ impl Engine {
         }
     }
 
+    /// Puts the resource of an entry together with what stands at its place.
+    fn combine(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        entry: &mut Entry<'_>,
+        combine: &dyn Combine,
+    ) -> Outcome<()> {
+        let (Some(type_id), Some(id), Verb::Post | Verb::Put) = (entry.type_id, &entry.id, entry.verb) else {
+            return Ok(());
+        };
+        let current = snapshot.current(self.keys.resource(type_id, id))?;
+        let Some(current) = current.filter(|current| !current.deleted) else { return Ok(()) };
+        let event = snapshot.events(&[current.seq])?.pop().ok_or(tongmai_codec::Damaged)?;
+        let text = self.resource(&event)?.text;
+        let stands = Json::parse(&text).map_err(|_| tongmai_codec::Damaged)?;
+        entry.resource = entry.resource.take().map(|arriving| combine.combine(&stands, arriving));
+        Ok(())
+    }
+
     fn decide_entry(
         &self,
         sight: &Sight,
@@ -595,10 +653,10 @@ impl Engine {
     }
 
     /// Carries out each entry for itself.
-    async fn batch(&self, sight: &Sight, json: Json<'_>, ids: Ids<'_>) -> Outcome<Vec<EntryResult>> {
+    async fn batch(&self, sight: &Sight, json: Json<'_>, how: How<'_>) -> Outcome<Vec<EntryResult>> {
         let mut results = Vec::new();
         for (index, item) in json.items("entry").iter().enumerate() {
-            results.push(match self.batch_entry(sight, item, index, ids).await {
+            results.push(match self.batch_entry(sight, item, index, how).await {
                 Ok(result) => result,
                 Err(failure) => EntryResult::Failed(failure),
             });
@@ -611,7 +669,7 @@ impl Engine {
         sight: &Sight,
         item: &Json<'_>,
         index: usize,
-        ids: Ids<'_>,
+        how: How<'_>,
     ) -> Outcome<EntryResult> {
         for attempt in 1.. {
             let (transaction, decided) = {
@@ -621,7 +679,7 @@ impl Engine {
                 }
                 let mut snapshot = self.store.snapshot()?;
                 let (changes, mut decided, ..) =
-                    self.decide_bundle(sight, &mut *snapshot, vec![entry], ids)?;
+                    self.decide_bundle(sight, &mut *snapshot, vec![entry], how)?;
                 let mut only = decided.pop().ok_or_else(|| Failure::not_found("the entry"))?;
                 let guards = std::mem::take(&mut only.guards);
                 (self.transaction(sight, changes, guards)?, only)

@@ -9,8 +9,16 @@
 
 pub mod build;
 pub mod charset;
+pub mod combine;
+pub mod door;
+pub mod emit;
+pub mod fhir;
 pub mod hl7v2;
+pub mod link;
+pub mod local;
+pub mod mapping;
 pub mod pipeline;
+pub mod repair;
 pub mod service;
 mod understood;
 pub mod wst500;

@@ -1,29 +1,40 @@
 //! The way behind every door: the original is kept and what was understood is
 //! committed in one transaction, and only then is there an answer.
 //!
-//! The original stands as a DocumentReference with the sender's identifier, a digest
-//! and the bytes. Its digest recognises a message that comes twice; a message that
-//! could not be understood is kept in the same way, with its first fault, for the
-//! desk of what was set aside (`DocumentReference?category=set-aside`).
+//! receive → keep the original → understand (the door) → [`link`](crate::link) → commit, put
+//! together with what stands there ([`combine`](crate::combine)) → answer. The original stands as a
+//! DocumentReference with the sender's identifier, a digest and the bytes. Its digest is the number
+//! by which a message can be followed, and recognises one that comes twice. A message that could not
+//! be understood is kept in the same way, with its first fault, for the desk of what was set aside
+//! (`DocumentReference?category=set-aside`). What the store cannot take now is tried again for a
+//! moment, and then waits in the [`queue`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use tongmai_access::{Access, Requester};
+use tongmai_access::{Access, Requester, Sight};
 use tongmai_base::{Finding, Severity};
-use tongmai_engine::bundle::Ids;
+use tongmai_engine::bundle::{EntryResult, Ids};
+use tongmai_engine::write::Did;
 use tongmai_engine::{Engine, Failure, Reason};
-use tongmai_fhir::definition::resource_type_id;
-use tongmai_fhir::json::Json;
 
-use crate::build::{object, reference, text};
-use crate::{Entry, Request, Understood, stable_id};
+use crate::combine::Together;
+use crate::{Request, Understood, link};
 
-/// System of the digests of originals.
-const DIGEST: &str = "urn:tongmai:original:sha256";
-/// System of the categories of originals.
-const CATEGORY: &str = "urn:tongmai:original";
+pub mod channel;
+pub mod original;
+pub mod queue;
+
+use original::State;
+
+/// The name under which ids are derived: the same key gives the same id, whichever door it came by.
+pub(crate) const DOORS: &str = "doors";
+/// How often a message is tried before its sender is told to wait.
+const ATTEMPTS: u32 = 6;
+/// The pause before the second attempt; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +52,19 @@ pub enum Kept {
 /// The end of a message's way.
 #[derive(Debug)]
 pub struct Receipt {
+    /// The number by which the message can be followed: the SHA-256 of its bytes, in hexadecimal digits.
+    pub number: String,
     /// What became of it.
     pub kept: Kept,
     /// Everything that was found on the way.
     pub findings: Vec<Finding>,
+    /// What was written or found written, as `Type/id`.
+    pub resources: Vec<String>,
+}
+
+/// The number of a message.
+pub fn number(original: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(original))
 }
 
 /// Engine and log of reads, as every door uses them.
@@ -62,18 +82,40 @@ impl Pipeline {
         Pipeline { engine, access, requester }
     }
 
+    /// The engine below.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The log of reads.
+    pub fn access(&self) -> &Arc<Access> {
+        &self.access
+    }
+
+    /// In whose name the pipeline writes.
+    pub fn requester(&self) -> &Requester {
+        &self.requester
+    }
+
+    /// What the pipeline may see.
+    pub fn sight(&self) -> Sight {
+        self.access.sight(&self.requester)
+    }
+
     /// Commits what was understood of `original`.
     pub async fn keep(&self, mut understood: Understood, original: &[u8], content_type: &str) -> Receipt {
-        let digest = HEXLOWER.encode(&Sha256::digest(original));
-        match self.is_known(&digest).await {
-            Ok(true) => return Receipt { kept: Kept::Before, findings: understood.findings },
-            Ok(false) => {}
-            Err(failure) => return not_now(understood.findings, failure),
-        }
+        let number = number(original);
         let mut findings = std::mem::take(&mut understood.findings);
-        if !understood.is_refused() && !is_fatal(&findings) {
-            let kept = original_entry(&understood, original, &digest, content_type, None);
-            understood.entries.push(kept);
+        if !understood.entries.is_empty() && !is_fatal(&findings) {
+            link::settle(&mut understood, &number);
+            understood.entries.push(original::entry(
+                &understood,
+                original,
+                &number,
+                content_type,
+                State::Understood,
+                "",
+            ));
             let mut done = self.commit(&understood).await;
             if let Err(failure) = &done
                 && failure.findings.iter().any(|finding| finding.code == "multiple-matches")
@@ -83,104 +125,79 @@ impl Pipeline {
                 done = self.commit(&understood).await;
             }
             match done {
-                Ok(()) => return Receipt { kept: Kept::Committed, findings },
-                Err(failure) if is_passing(&failure) => return not_now(findings, failure),
+                Ok(done) => {
+                    findings.extend(done.older());
+                    let kept = if done.is_known { Kept::Before } else { Kept::Committed };
+                    return Receipt { number, kept, findings, resources: done.resources };
+                }
+                Err(failure) if is_passing(&failure) => return not_now(number, findings, failure),
                 Err(failure) => findings.extend(failure.findings),
             }
         }
         let worst = findings.iter().max_by_key(|finding| finding.severity).map(ToString::to_string);
+        let fault = worst.unwrap_or_else(|| "nothing in it was understood".to_owned());
         understood.entries.clear();
-        let aside =
-            original_entry(&understood, original, &digest, content_type, Some(worst.unwrap_or_default()));
+        let aside = original::entry(&understood, original, &number, content_type, State::SetAside, &fault);
         understood.entries.push(aside);
         match self.commit(&understood).await {
-            Ok(()) => Receipt { kept: Kept::SetAside, findings },
-            Err(failure) => not_now(findings, failure),
+            // What was understood before stays so, whatever the tables say now.
+            Ok(done) => Receipt { number, kept: Kept::SetAside, findings, resources: done.resources },
+            Err(failure) => not_now(number, findings, failure),
         }
     }
 
-    async fn is_known(&self, digest: &str) -> Result<bool, Failure> {
-        let Some(type_id) = resource_type_id("DocumentReference") else { return Ok(false) };
-        let asked = [
-            ("identifier".to_owned(), format!("{DIGEST}|{digest}")),
-            // What was set aside may be sent again once the tables know more.
-            ("category:not".to_owned(), format!("{CATEGORY}|set-aside")),
-        ];
-        let query = self.engine.query(&[type_id], None, &asked, false)?;
-        let page = self.engine.search(&self.access.sight(&self.requester), &query, None)?;
-        let released = self.access.release(&self.requester, page.map(|page| page.matches.len())).await;
-        released
-            .map(|count| *count > 0)
-            .map_err(|_| Failure::new(Reason::Internal, "", "read-log", "the log of reads cannot be written"))
-    }
-
-    async fn commit(&self, understood: &Understood) -> Result<(), Failure> {
-        let source = format!("{}:{}", understood.source.format, understood.source.sender);
+    /// Commits, again and again for a moment where the fault is not the message's.
+    async fn commit(&self, understood: &Understood) -> Result<Done, Failure> {
         let bundle = understood.transaction().to_string();
-        let sight = self.access.sight(&self.requester);
-        self.engine.process_counting(&sight, bundle.as_bytes(), Ids::Of(&source)).await.map(|_| ())
+        let sight = self.sight();
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 1;
+        loop {
+            let together = Together::default();
+            let work = self.engine.process_combining(&sight, bundle.as_bytes(), Ids::Of(DOORS), &together);
+            match work.await {
+                Ok(results) => return Ok(Done::of(&results, together.older())),
+                Err(failure) if is_passing(&failure) && attempt < ATTEMPTS => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    attempt += 1;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
     }
 }
 
-/// The original as an entry of the transaction. It refers to the message and its patient.
-fn original_entry(
-    understood: &Understood,
-    original: &[u8],
-    digest: &str,
-    content_type: &str,
-    fault: Option<String>,
-) -> Entry {
-    let source = &understood.source;
-    let category = if fault.is_some() { "set-aside" } else { "original" };
-    let identifier = |system: String, value: &str| object([("system", text(system)), ("value", text(value))]);
-    let concept = |code: &str| {
-        let coding = object([("system", text(CATEGORY)), ("code", text(code))]);
-        object([("coding", Json::Array(vec![coding]))])
-    };
-    let attachment = object([("contentType", text(content_type)), ("data", text(BASE64.encode(original)))]);
-    let mut node = object([
-        ("resourceType", text("DocumentReference")),
-        (
-            "masterIdentifier",
-            identifier(format!("urn:tongmai:{}:{}", source.format, word(&source.sender)), &source.message_id),
-        ),
-        ("identifier", Json::Array(vec![identifier(DIGEST.to_owned(), digest)])),
-        ("status", text("current")),
-        ("type", object([("text", text(source.kind.as_str()))])),
-        ("category", Json::Array(vec![concept(category)])),
-        ("description", text(fault.unwrap_or_default())),
-        ("content", Json::Array(vec![object([("attachment", attachment)])])),
-    ]);
-    let of_type = |name: &str| {
-        let mut entries = understood.entries.iter();
-        entries
-            .find(|entry| entry.resource.text("resourceType") == Some(name))
-            .map(|entry| entry.full_url.as_str())
-    };
-    if let Some(patient) = of_type("Patient") {
-        *crate::build::property(&mut node, "subject") = reference(patient);
-    }
-    if let Some(message) = of_type("MessageHeader") {
-        let related = object([("related", Json::Array(vec![reference(message)]))]);
-        *crate::build::property(&mut node, "context") = related;
-    }
-    crate::build::prune(&mut node);
-    if source.message_id.is_empty()
-        && let Json::Object(properties) = &mut node
-    {
-        properties.retain(|(name, _)| name != "masterIdentifier");
-    }
-    Entry {
-        full_url: format!("urn:uuid:{}", stable_id(&["original", &source.format, &source.sender, digest])),
-        resource: node,
-        // The same place, whether it is set aside or later understood.
-        request: Request::Update(format!("identifier={DIGEST}%7C{digest}")),
-    }
+/// What a transaction came to.
+struct Done {
+    is_known: bool,
+    older: usize,
+    resources: Vec<String>,
 }
 
-/// A name as part of an address.
-fn word(name: &str) -> String {
-    name.chars().map(|c| if c.is_whitespace() || "<>\"{}|\\^`".contains(c) { '_' } else { c }).collect()
+impl Done {
+    fn of(results: &[EntryResult], older: usize) -> Done {
+        let mut done = Done { is_known: false, older, resources: Vec::with_capacity(results.len()) };
+        for result in results {
+            let EntryResult::Written(written) = result else { continue };
+            let Some(resource) = &written.resource else { continue };
+            let name = tongmai_fhir::definition::resource_type_name(resource.type_id).unwrap_or_default();
+            done.resources.push(format!("{name}/{}", resource.id));
+            // The original stands last.
+            done.is_known = written.did == Did::Nothing;
+        }
+        done
+    }
+
+    /// What came after a later message on the same.
+    fn older(&self) -> Option<Finding> {
+        (self.older > 0).then(|| {
+            let message =
+                format!("{} elements were said otherwise by a later message; that stays", self.older);
+            Finding::new(Severity::Information, "", "older", message)
+                .with_repair("nothing is to be done: messages may come in any order")
+        })
+    }
 }
 
 /// Where several known things answer to one identifier, the message's own stand beside them: which
@@ -196,9 +213,9 @@ fn stand_alone(understood: &mut Understood) {
 
 fn undecided() -> Finding {
     Finding::warning(
-        "MSH",
+        "",
         "several-known",
-        "an identifier of this message is that of several known resources; new ones stand beside them",
+        "an identifier of this message is that of several known resources; its own stand beside them",
     )
     .with_repair("link or merge the resources with this identifier")
 }
@@ -212,7 +229,7 @@ fn is_passing(failure: &Failure) -> bool {
     matches!(failure.reason, Reason::Busy | Reason::Internal | Reason::Conflict)
 }
 
-fn not_now(mut findings: Vec<Finding>, failure: Failure) -> Receipt {
+fn not_now(number: String, mut findings: Vec<Finding>, failure: Failure) -> Receipt {
     findings.extend(failure.findings);
-    Receipt { kept: Kept::NotNow, findings }
+    Receipt { number, kept: Kept::NotNow, findings, resources: Vec::new() }
 }

@@ -12,6 +12,15 @@ use std::sync::OnceLock;
 use tongmai_base::{Finding, Severity, limits};
 
 use crate::wst500::table::{Content, Grammar, Kind, Slot, grammars};
+
+pub mod door;
+mod emit;
+mod query;
+mod understand;
+
+pub use emit::message;
+pub use understand::{mapped, understand};
+
 use crate::xml::{self, Element};
 use crate::{charset, stable_id};
 
@@ -87,6 +96,11 @@ pub fn services() -> impl Iterator<Item = (&'static str, &'static str)> {
     tables().grammars.iter().map(|grammar| (grammar.code, grammar.root.name))
 }
 
+/// The services with their Chinese names, where the tables have them.
+pub fn titles() -> impl Iterator<Item = (&'static str, &'static str)> {
+    tables().grammars.iter().map(|grammar| (grammar.code, grammar.title))
+}
+
 struct Tables {
     grammars: Vec<Grammar>,
     /// Labels and data elements of fields, by service and path.
@@ -114,6 +128,11 @@ fn tables() -> &'static Tables {
 
 /// Judges a message, with or without its SOAP envelope.
 pub fn judge(bytes: &[u8]) -> Judged {
+    judge_and(bytes, |_, _| ()).0
+}
+
+/// Judges a message, and does something with it; `None` where it could not be read.
+fn judge_and<T>(bytes: &[u8], then: impl FnOnce(&mut Judged, &Element<'_>) -> T) -> (Judged, Option<T>) {
     let mut judged = Judged {
         service: "",
         title: "",
@@ -135,11 +154,11 @@ pub fn judge(bytes: &[u8]) -> Judged {
             "the message is too large".to_owned(),
             "send a smaller message",
         );
-        return judged;
+        return (judged, None);
     }
     let decoded = charset::decode(bytes, None, "/");
     judged.findings.extend(decoded.findings);
-    let Some(root) = xml::read(&decoded.text, &mut judged.findings) else { return judged };
+    let Some(root) = xml::read(&decoded.text, &mut judged.findings) else { return (judged, None) };
     judged.enveloped = root.name == "Envelope";
     let body = if judged.enveloped {
         root.child("Body").and_then(|body| body.children.first())
@@ -154,7 +173,7 @@ pub fn judge(bytes: &[u8]) -> Judged {
             "no message in the Body".to_owned(),
             "put the message there",
         );
-        return judged;
+        return (judged, None);
     };
     // Many systems send the message as a text within an operation's element.
     let text = body.deep_text();
@@ -165,7 +184,8 @@ pub fn judge(bytes: &[u8]) -> Judged {
         None => known(body).unwrap_or(body),
     };
     judged.message(message);
-    judged
+    let done = then(&mut judged, message);
+    (judged, Some(done))
 }
 
 /// The message within an operation's element.
@@ -331,6 +351,12 @@ impl Judged {
     /// The answer. `time` is `YYYYMMDDhhmmss`; `found` is how many records a query found, where that is known:
     /// none refuses it.
     pub fn answer(&self, time: &str, found: Option<usize>) -> String {
+        self.answer_with(time, found, Vec::new())
+    }
+
+    /// The answer with the records that were found, each a `subject` as the service that registers such
+    /// records sends them: there is no other public schema for the content of answers.
+    pub fn answer_with(&self, time: &str, found: Option<usize>, subjects: Vec<Element<'static>>) -> String {
         let nothing = self.query.is_some() && found == Some(0);
         let code = if nothing && self.acknowledgement == Acknowledgement::Accept {
             Acknowledgement::Error
@@ -393,18 +419,19 @@ impl Judged {
                 _ => "AE",
             };
             let total = found.unwrap_or(0).to_string();
+            let told = element(
+                "queryAck",
+                &[],
+                vec![
+                    element("queryId", &[("extension", query)], vec![]),
+                    element("queryResponseCode", &[("code", response)], vec![]),
+                    element("resultTotalQuantity", &[("value", &total)], vec![]),
+                ],
+            );
             root.children.push(element(
                 "controlActProcess",
                 &[("classCode", "CACT"), ("moodCode", "EVN")],
-                vec![element(
-                    "queryAck",
-                    &[],
-                    vec![
-                        element("queryId", &[("extension", query)], vec![]),
-                        element("queryResponseCode", &[("code", response)], vec![]),
-                        element("resultTotalQuantity", &[("value", &total)], vec![]),
-                    ],
-                )],
+                subjects.into_iter().chain([told]).collect(),
             ));
         }
         let message = xml::write(&root);

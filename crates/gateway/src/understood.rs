@@ -24,6 +24,10 @@ pub struct Source {
     pub message_id: String,
     /// What kind it is: `ADT^A01`, `C0032`, …
     pub kind: String,
+    /// When it was sent or written, as FHIR writes times; empty when it does not say.
+    pub sent: String,
+    /// Code of the organisation that it speaks for; empty when that has to be found out.
+    pub organization: String,
 }
 
 /// What the transaction asks of the store for one resource.

@@ -9,9 +9,9 @@ use tongmai_access::{Access, Policy, Requester};
 use tongmai_engine::{Engine, Surroundings, Validation};
 use tongmai_fhir::definition::resource_type_id;
 use tongmai_fhir::validate::{Options as Rules, validate};
+use tongmai_gateway::door::Doors;
 use tongmai_gateway::hl7v2::listen::Listener;
 use tongmai_gateway::hl7v2::{Options, mllp};
-use tongmai_gateway::pipeline::Pipeline;
 use tongmai_store::memory::MemoryStore;
 
 fn now() -> i64 {
@@ -44,8 +44,9 @@ impl Door {
         let runtime = runtime.expect("a runtime");
         let socket = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = socket.local_addr().expect("an address");
-        let pipeline = Pipeline::new(engine.clone(), access.clone());
-        let listener = Arc::new(Listener::new(pipeline, Options::default(), now));
+        let queue = folder.path().join("queue");
+        let doors = Doors::open(engine.clone(), access.clone(), &queue, Options::default(), now);
+        let listener = Arc::new(Listener::new(Arc::new(doors.expect("doors"))));
         runtime.spawn(listener.serve(socket));
         let stream = TcpStream::connect(address).expect("a connection");
         Door { engine, access, stream, _runtime: runtime, _folder: folder }

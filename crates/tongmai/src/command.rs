@@ -2,6 +2,7 @@
 
 pub mod convert;
 pub mod demo;
+pub mod doors;
 pub mod drg;
 pub mod engage;
 pub mod export;

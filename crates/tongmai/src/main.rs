@@ -31,6 +31,8 @@ enum Command {
     Import(command::import::Arguments),
     /// Read what hospitals emit (HL7 v2) and print it as FHIR.
     Convert(command::convert::Arguments),
+    /// The doors: send a county through them, check tables of local services.
+    Doors(command::doors::Arguments),
     /// Write all current resources as NDJSON.
     Export(command::export::Arguments),
     /// Walk the hash chain and compare every index with a rebuild.
@@ -68,6 +70,7 @@ fn main() -> std::process::ExitCode {
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Import(arguments) => command::import::run(&arguments),
         Command::Convert(arguments) => command::convert::run(&arguments),
+        Command::Doors(arguments) => command::doors::run(&arguments),
         Command::Export(arguments) => command::export::run(&arguments),
         Command::Verify(arguments) => command::upkeep::verify(&arguments),
         Command::Backup(arguments) => command::upkeep::backup(&arguments),

@@ -7,6 +7,7 @@ mod asset;
 mod chart;
 mod county;
 mod desk;
+mod doors;
 mod format;
 mod frame;
 mod language;
@@ -29,8 +30,11 @@ use askama::Template;
 use hyper::Method;
 use tongmai_access::{Access, Released, Requester, Sealed, Sight};
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
+use tongmai_engine::views::Running;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
+use tongmai_gateway::door::Doors;
 use tongmai_http::{Answer, Asked, Pages};
+use tongmai_views::local_codes::LocalCodes;
 
 use crate::frame::Frame;
 
@@ -39,11 +43,23 @@ const RUN_VIEWS: Duration = Duration::from_secs(60);
 
 /// The pages over an engine; the checkpoints of their views lie in `folder`.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
+    pages_with_doors(engine, access, folder, None)
+}
+
+/// As [`pages`], with those of the doors.
+pub fn pages_with_doors(
+    engine: Arc<Engine>,
+    access: Arc<Access>,
+    folder: Option<PathBuf>,
+    doors: Option<Arc<Doors>>,
+) -> Pages {
     let started = engine.now();
     let shared = Arc::new(Shared {
         engine,
         access,
+        local_codes: Running::new(folder.clone()),
         counter: county::Counter::new(folder),
+        doors,
         check: tour::Check::default(),
         started,
     });
@@ -77,6 +93,8 @@ struct Shared {
     engine: Arc<Engine>,
     access: Arc<Access>,
     counter: county::Counter,
+    local_codes: Running<LocalCodes>,
+    doors: Option<Arc<Doors>>,
     check: tour::Check,
     started: i64,
 }
@@ -125,6 +143,7 @@ impl Site {
 async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
     let frame = Frame::of(asked);
     let result = match (&asked.method, parts(&asked.path).as_slice()) {
+        (_, ["doors", rest @ ..]) => doors::answer(site, asked, frame, rest).await,
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
         (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
         (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),

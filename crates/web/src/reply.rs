@@ -48,9 +48,11 @@ pub fn part(asked: &Asked, markup: String) -> Answer {
 }
 
 /// A redirection after a form was sent.
-pub fn see_other(address: &'static str) -> Answer {
+pub fn see_other(address: impl AsRef<str>) -> Answer {
     let mut answer = guarded(plain(303, "text/plain; charset=utf-8", ""));
-    answer.headers_mut().insert(LOCATION, HeaderValue::from_static(address));
+    if let Ok(address) = HeaderValue::from_str(address.as_ref()) {
+        answer.headers_mut().insert(LOCATION, address);
+    }
     answer
 }
 

@@ -64,6 +64,7 @@ async fn every_page_in_a_browser() {
     let site = county::county(400).await;
     let base = serve(&site).await;
     let id = site.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
+    let message = site.deliver_some().await;
     let pages = [
         ("overview", "/".to_owned()),
         ("find", "/people".into()),
@@ -74,6 +75,12 @@ async fn every_page_in_a_browser() {
         ("resource", format!("/resource/Patient/{id}")),
         ("ledger", "/ledger".into()),
         ("tour", "/tour".into()),
+        ("doors", "/doors".into()),
+        ("doors-desk", "/doors/set-aside".into()),
+        ("doors-message", format!("/doors/message/{message}")),
+        ("doors-mapping", "/doors/mapping".into()),
+        ("doors-coverage", "/doors/coverage".into()),
+        ("doors-assessment", "/doors/assessment".into()),
         ("help", "/help".into()),
         ("lost", "/nothing".into()),
     ];

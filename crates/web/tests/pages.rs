@@ -32,6 +32,16 @@ async fn ask(
     address: &str,
     headers: &[(hyper::header::HeaderName, &str)],
 ) -> Got {
+    send(site, method, address, headers, "").await
+}
+
+async fn send(
+    site: &Site,
+    method: Method,
+    address: &str,
+    headers: &[(hyper::header::HeaderName, &str)],
+    body: &str,
+) -> Got {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let mut map = HeaderMap::new();
     map.insert(ACCEPT_ENCODING, "gzip, deflate, br".parse().expect("a header"));
@@ -43,7 +53,7 @@ async fn ask(
         path: path.into(),
         query: query.into(),
         headers: map,
-        body: Bytes::new(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
         requester: tongmai_access::Requester::shared_local(),
     };
     let (parts, body) = (site.pages)(asked).await.into_parts();
@@ -79,6 +89,11 @@ async fn every_page_answers_in_both_languages_within_its_budget() {
         (format!("/resource/Patient/{id}/1"), "历次版本", "Versions", 10_000),
         ("/ledger".into(), "账本", "Ledger", 10_000),
         ("/desk".into(), "身份核对台", "Identity desk", 10_000),
+        ("/doors".into(), "接口与通道", "Doors and channels", 10_000),
+        ("/doors/set-aside".into(), "待处理消息", "Messages set aside", 10_000),
+        ("/doors/mapping".into(), "对码台", "Mapping workbench", 10_000),
+        ("/doors/coverage".into(), "覆盖度", "Coverage", 12_000),
+        ("/doors/assessment".into(), "互联互通成熟度自评", "Self-assessment of interoperability", 10_000),
         ("/tour".into(), "清禾县的一天", "One day in Qinghe County", 10_000),
         ("/help".into(), "键盘", "Keyboard", 10_000),
     ];
@@ -292,6 +307,95 @@ async fn choices_are_kept_by_the_browser() {
     assert!(get(&site, "/help?lang=zh-HK").await.text.contains("<html lang=\"zh-HK\""));
     let nonsense = ask(&site, Method::GET, "/help", &[(COOKIE, "lang=%00; text=huge")]).await;
     assert!(nonsense.text.contains("<html lang=\"zh-CN\">"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_morning_of_the_story_comes_by_the_doors() {
+    let site = county::county(40).await;
+    let zhuoma = site.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
+    // 08:30: HL7 v2 in GB18030, a slightly different name and the old number of 15 digits.
+    let got = ask(&site, Method::POST, "/doors/story/0830", &[]).await;
+    assert_eq!(got.status, 303);
+    let message = get(&site, got.header("location")).await;
+    assert!(message.text.contains("ADT^A01") && message.text.contains("卓瑪"), "{}", message.text);
+    assert!(message.text.contains("已写入"), "{}", message.text);
+    let person = site
+        .engine
+        .person(&site.access.sight(&tongmai_access::Requester::local()), &zhuoma)
+        .expect("a person");
+    let person = tokio::task::block_in_place(|| {
+        site.access.release_blocking(&tongmai_access::Requester::local(), person).expect("released")
+    });
+    let admitted = person
+        .members
+        .iter()
+        .filter(|member| std::str::from_utf8(&member.resource.text).is_ok_and(|text| text.contains("卓瑪")));
+    assert_eq!(admitted.count(), 1, "the admission is linked to her person");
+    // 08:45: a document with a dash in three fields that must be filled in.
+    let got = ask(&site, Method::POST, "/doors/story/0845", &[]).await;
+    let message = get(&site, got.header("location")).await;
+    assert!(message.text.contains("C0002") && message.text.contains("已写入"), "{}", message.text);
+    assert_eq!(
+        message.text.matches("<small class=\"quiet\">placeholder</small>").count(),
+        3,
+        "{}",
+        message.text
+    );
+    let original = get(&site, &format!("{}/original", got.header("location"))).await;
+    assert_eq!(original.header("content-type"), "application/octet-stream");
+    assert!(original.text.contains("ClinicalDocument"));
+    // Sent once more nothing changes.
+    let before = site.engine.position().expect("a position");
+    assert_eq!(ask(&site, Method::POST, "/doors/story/0845", &[]).await.status, 303);
+    assert_eq!(site.engine.position().expect("a position"), before);
+    let channels = get(&site, "/doors").await;
+    assert!(channels.text.contains("WS/T 500"), "{}", channels.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_is_mended_on_its_desk_and_codes_are_mapped() {
+    let site = county::empty();
+    site.deliver_some().await;
+    let desk = get(&site, "/doors/set-aside").await;
+    // The repair is proposed, with the separators put in.
+    assert!(
+        desk.text.contains("MSH|^~\\&amp;|HIS|H1") || desk.text.contains("MSH|^~\\&#38;|HIS|H1"),
+        "{}",
+        desk.text
+    );
+    let number = desk.text.split("name=\"number\" value=\"").nth(1).expect("a number");
+    let number = number.split('"').next().expect("a number").to_owned();
+    let mended = "MSH%7C%5E~%5C%26%7CHIS%7CH1%7CT%7CR%7C20261121%7C%7CADT%5EA01%7C9%7CP%7C2.4%0D%0APID%7C1%7C%7CP9%5E%5E%5EH1%5EMR%7C%7C%E7%8E%8B%5E%E8%8A%B3";
+    let form = format!("number={number}&action=repair&text={mended}");
+    let other = hyper::header::HeaderName::from_static("sec-fetch-site");
+    assert_eq!(
+        send(&site, Method::POST, "/doors/set-aside", &[(other, "cross-site")], &form).await.status,
+        403
+    );
+    let got = send(&site, Method::POST, "/doors/set-aside", &[], &form).await;
+    assert_eq!(got.status, 303, "{}", got.text);
+    assert!(get(&site, got.header("location")).await.text.contains("已写入"));
+    assert!(get(&site, "/doors/set-aside").await.text.contains("没有待处理的消息"));
+    assert!(get(&site, &format!("/doors/message/{number}")).await.text.contains("已修复重放"));
+    // The laboratory's own code is mapped by a person, and the next message carries both.
+    let bench = get(&site, "/doors/mapping").await;
+    assert!(bench.text.contains("HB") && bench.text.contains("血红蛋白"), "{}", bench.text);
+    let system = bench.text.split("name=\"system\" value=\"").nth(1).expect("a system");
+    let system = system.split('"').next().expect("a system").to_owned();
+    let form = format!("system={system}&code=HB&who=Li&other=http%3A%2F%2Floinc.org%7C718-7%7CHemoglobin");
+    let got = send(&site, Method::POST, "/doors/mapping", &[], &form).await;
+    assert_eq!(got.status, 303, "{}", got.text);
+    let bench = get(&site, "/doors/mapping").await;
+    assert!(bench.text.contains("718-7") && !bench.text.contains("name=\"chosen\""), "{}", bench.text);
+    let result = "MSH|^~\\&|LIS|H1|T|R|20261121090000||ORU^R01|2|P|2.4\rPID|1||P1^^^H1^MR||王^芳\r\
+                  OBR|1||F78|HB^血红蛋白^L|||20261121090000\rOBX|1|NM|HB^血红蛋白^L||119|g/L|||||F\r";
+    let format = site.doors.format("hl7v2").expect("a door");
+    let receipt = site.doors.receive(format, result.as_bytes()).await;
+    let message = get(&site, &format!("/doors/message/{}", receipt.number)).await;
+    assert_eq!(message.status, 200);
+    let observation = receipt.resources.iter().find(|of| of.starts_with("Observation/")).expect("a result");
+    let page = get(&site, &format!("/resource/{observation}")).await;
+    assert!(page.text.contains("718-7"), "{}", page.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

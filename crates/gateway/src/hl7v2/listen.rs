@@ -12,26 +12,24 @@ use tongmai_base::{Finding, limits};
 
 use super::ack::{self, Outcome, Step};
 use super::mllp::{self, Decoder, Event};
-use super::{Options, parse, text, understand};
-use crate::pipeline::{Kept, Pipeline};
+use super::{parse, text};
+use crate::door::Doors;
+use crate::pipeline::{Kept, Receipt};
 
 /// A connection without a byte for so long is closed.
 const IDLE: Duration = Duration::from_secs(10 * 60);
-/// Media type of originals.
-const CONTENT_TYPE: &str = "x-application/hl7-v2+er7";
+/// Number of the next answer.
+static ANSWERS: AtomicU64 = AtomicU64::new(0);
 
 /// A listening door.
 pub struct Listener {
-    pipeline: Pipeline,
-    options: Options,
-    now: fn() -> i64,
-    answers: AtomicU64,
+    doors: Arc<Doors>,
 }
 
 impl Listener {
-    /// A door in front of a pipeline; `now` gives milliseconds since 1970.
-    pub fn new(pipeline: Pipeline, options: Options, now: fn() -> i64) -> Listener {
-        Listener { pipeline, options, now, answers: AtomicU64::new(0) }
+    /// A door that listens.
+    pub fn new(doors: Arc<Doors>) -> Listener {
+        Listener { doors }
     }
 
     /// Takes in connections until the listener fails. More than the limit at once wait.
@@ -81,40 +79,48 @@ impl Listener {
 
     /// Takes in one message and returns the answers that its sender wants.
     pub async fn message(&self, bytes: &[u8]) -> Vec<String> {
-        let understood = understand(bytes, &self.options);
-        let receipt = self.pipeline.keep(understood, bytes, CONTENT_TYPE).await;
-        let outcome = match receipt.kept {
-            Kept::Committed | Kept::Before => Outcome::Accepted,
-            Kept::SetAside => Outcome::Error,
-            Kept::NotNow => Outcome::Rejected,
-        };
-        let (text, _) = text(bytes);
-        let (message, _) = parse(&text);
-        let Some(message) = message else {
-            return vec![self.answer(None, Step::Application, outcome, &receipt.findings)];
-        };
-        [Step::Accept, Step::Application]
-            .into_iter()
-            .filter(|step| ack::is_wanted(&message, *step, outcome))
-            .map(|step| self.answer(Some(&message), step, outcome, &receipt.findings))
-            .collect()
+        take_in(&self.doors, bytes).await.0
     }
 
     fn fault(&self, finding: Finding) -> String {
-        self.answer(None, Step::Application, Outcome::Error, &[finding])
+        answer(self.doors.now(), None, Step::Application, Outcome::Error, &[finding])
     }
+}
 
-    fn answer(
-        &self,
-        message: Option<&super::Message<'_>>,
-        step: Step,
-        outcome: Outcome,
-        findings: &[Finding],
-    ) -> String {
-        let now = (self.now)();
-        let number = self.answers.fetch_add(1, Ordering::Relaxed);
-        ack::answer(message, step, outcome, findings, &written(now), &format!("TM{now}-{number}"))
-    }
+/// Takes in one message by the door of HL7 v2; the answers that its sender wants, and what became of it.
+pub async fn take_in(doors: &Doors, bytes: &[u8]) -> (Vec<String>, Receipt) {
+    let Some(format) = doors.format("hl7v2") else {
+        unreachable!("the doors always have the one of HL7 v2");
+    };
+    let receipt = doors.receive(format, bytes).await;
+    let outcome = match receipt.kept {
+        Kept::Committed | Kept::Before => Outcome::Accepted,
+        Kept::SetAside => Outcome::Error,
+        Kept::NotNow => Outcome::Rejected,
+    };
+    let now = doors.now();
+    let (text, _) = text(bytes);
+    let (message, _) = parse(&text);
+    let Some(message) = message else {
+        return (vec![answer(now, None, Step::Application, outcome, &receipt.findings)], receipt);
+    };
+    let answers = [Step::Accept, Step::Application]
+        .into_iter()
+        .filter(|step| ack::is_wanted(&message, *step, outcome))
+        .map(|step| answer(now, Some(&message), step, outcome, &receipt.findings))
+        .collect();
+    (answers, receipt)
+}
+
+fn answer(
+    now: i64,
+    message: Option<&super::Message<'_>>,
+    step: Step,
+    outcome: Outcome,
+    findings: &[Finding],
+) -> String {
+    let number = ANSWERS.fetch_add(1, Ordering::Relaxed);
+    ack::answer(message, step, outcome, findings, &written(now), &format!("TM{now}-{number}"))
 }
 
 /// An instant as HL7 v2 writes it: `20261121074000.000+0800`.

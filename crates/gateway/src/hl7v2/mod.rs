@@ -26,6 +26,9 @@ pub use value::Value;
 use crate::{Understood, charset};
 use table::Tables;
 
+/// Media type of messages.
+pub const CONTENT_TYPE: &str = "x-application/hl7-v2+er7";
+
 /// What a site settles for its messages.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -180,7 +180,8 @@ impl Emitter<'_, '_> {
             let coding = composition.get("type").and_then(|kind| kind.items("coding").first());
             coding.and_then(|coding| coding.text("code")) == Some(self.grammar.code)
         });
-        match composition {
+        // A record without sections is told by its resources.
+        match composition.filter(|composition| !composition.items("section").is_empty()) {
             Some(composition) => {
                 for from in composition.items("section") {
                     let coding = from.get("code").and_then(|code| code.items("coding").first());

@@ -18,6 +18,10 @@ mod skeleton;
 pub(crate) mod table;
 mod writer;
 
+pub(crate) use convert::{from_fhir, stamp, time, to_fhir};
+pub(crate) use document::is_filler;
+pub(crate) use path::Target;
+pub(crate) use skeleton::resource;
 pub(crate) use writer::shaped;
 
 use tongmai_base::{Finding, Severity, limits};

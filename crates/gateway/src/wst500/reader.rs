@@ -325,6 +325,7 @@ impl Builder<'_> {
                 .unwrap_or_default(),
             message_id: head("id/@extension").unwrap_or_default(),
             kind: self.document.code.clone(),
+            ..Source::default()
         };
         let addresses: Vec<String> = (0..self.made.len()).map(|index| self.address(index)).collect();
         let entries = self.made.into_iter().zip(addresses).map(|(making, full_url)| {

@@ -184,6 +184,24 @@ pub enum Conversion {
     Use,
 }
 
+impl Conversion {
+    /// The conversion that a table names.
+    pub fn named(name: &str) -> Option<Conversion> {
+        Some(match name {
+            "text" => Conversion::Text,
+            "oid" => Conversion::Oid,
+            "ts" => Conversion::DateTime,
+            "date" => Conversion::Date,
+            "instant" => Conversion::Instant,
+            "int" => Conversion::Integer,
+            "dec" => Conversion::Decimal,
+            "gender" => Conversion::Gender,
+            "use" => Conversion::Use,
+            _ => return None,
+        })
+    }
+}
+
 /// The type of a data element's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {

@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 use tongmai_base::limits;
 use tongmai_engine::Validation;
-use tongmai_gateway::hl7v2::{self, listen::Listener};
-use tongmai_gateway::pipeline::Pipeline;
+use tongmai_gateway::hl7v2::listen::Listener;
 use tongmai_http::Service;
 
 use crate::installation::{Installation, Place, now};
@@ -72,11 +71,14 @@ pub fn serve(
             .await
             .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
         let address = listener.local_addr()?;
-        let pages = tongmai_web::pages(
+        let doors = super::doors::open(&installation)?;
+        let pages = tongmai_web::pages_with_doors(
             installation.engine.clone(),
             installation.access.clone(),
             Some(installation.folder.join("views")),
+            Some(doors.clone()),
         );
+        let pages = super::doors::before(doors.clone(), pages);
         let service = Arc::new(Service::new(
             installation.engine.clone(),
             installation.access.clone(),
@@ -85,19 +87,20 @@ pub fn serve(
             installation.remote_store,
         ));
         if let Some(address) = mllp {
-            let pipeline = Pipeline::new(installation.engine.clone(), installation.access.clone());
             let socket = TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address}: choose another with --mllp"))?;
-            let door = Arc::new(Listener::new(pipeline, hl7v2::Options::default(), now));
+            let door = Arc::new(Listener::new(doors.clone()));
             tracing::info!(%address, "taking in HL7 v2");
             tokio::spawn(door.serve(socket));
         }
+        let queue = tokio::spawn(doors.work_on_the_queue());
         let housekeeper = tokio::spawn(keep_house(service.clone()));
         ready(address);
         tracing::info!(%address, "serving");
         tongmai_http::serve(service, listener, stopped()).await?;
         housekeeper.abort();
+        queue.abort();
         tracing::info!("stopped");
         Ok(())
     })

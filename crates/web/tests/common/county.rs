@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tongmai_access::{Access, Policy, Requester};
 use tongmai_engine::bundle::Ids;
 use tongmai_engine::{Engine, Surroundings, Validation};
+use tongmai_gateway::door::Doors;
+use tongmai_gateway::emit::county::story;
+use tongmai_gateway::hl7v2::Options;
 use tongmai_http::Pages;
 use tongmai_region::County;
 use tongmai_region::fhir::Counts;
@@ -21,6 +24,7 @@ pub const TODAY: i64 = 20_778;
 pub struct Site {
     pub engine: Arc<Engine>,
     pub access: Arc<Access>,
+    pub doors: Arc<Doors>,
     pub pages: Pages,
     pub folder: tempfile::TempDir,
 }
@@ -50,8 +54,11 @@ pub fn with(validation: Validation) -> Site {
     let engine = Engine::start(store, Surroundings { now, random }, validation).expect("an engine");
     let engine = Arc::new(engine);
     let access = Arc::new(Access::open(Policy::Open, folder.path(), now).expect("a log of reads"));
-    let pages = tongmai_web::pages(engine.clone(), access.clone(), None);
-    Site { engine, access, pages, folder }
+    let queue = folder.path().join("queue");
+    let doors = Doors::open(engine.clone(), access.clone(), &queue, Options::default(), now);
+    let doors = Arc::new(doors.expect("doors"));
+    let pages = tongmai_web::pages_with_doors(engine.clone(), access.clone(), None, Some(doors.clone()));
+    Site { engine, access, doors, pages, folder }
 }
 
 /// A county with so many people.
@@ -78,6 +85,21 @@ impl Site {
             .process_counting(&self.access.sight(&requester), bundle.as_bytes(), Ids::Of("test"))
             .await;
         done.expect("the bundle is taken");
+    }
+
+    /// Delivers what the pages of the doors show; the number of the story's document.
+    pub async fn deliver_some(&self) -> String {
+        let result = "MSH|^~\\&|LIS|H1|T|R|20261121080000||ORU^R01|1|P|2.4\rPID|1||P1^^^H1^MR||王^芳\r\
+                      OBR|1||F77|HB^血红蛋白^L|||20261121080000\rOBX|1|NM|HB^血红蛋白^L||121|g/L|||||F\r";
+        let (_, document) = story("0845", 1, TODAY).expect("a document");
+        let messages =
+            [("hl7v2", result.as_bytes().to_vec()), ("hl7v2", b"MSH|HIS|H1".to_vec()), ("wst500", document)];
+        let mut number = String::new();
+        for (door, bytes) in messages {
+            let format = self.doors.format(door).expect("a door");
+            number = self.doors.receive(format, &bytes).await.number;
+        }
+        number
     }
 
     /// The ids of the patients that a search finds.
