@@ -8,12 +8,19 @@
 //! [`pipeline`], which keeps the original and commits; it alone waits and writes.
 
 pub mod build;
+pub mod ccda;
 pub mod charset;
+pub mod form;
 pub mod hl7v2;
+pub mod hqms;
+pub mod insurance;
+pub mod ips;
 pub mod pipeline;
+pub mod report_card;
 pub mod service;
 mod understood;
 pub mod wst500;
 pub mod xml;
 
+pub use wst500::convert::decimal;
 pub use understood::{Entry, Request, Source, Understood, stable_id};
