@@ -140,7 +140,10 @@ mod tests {
         assert_eq!(blobs.put(b"image").expect("kept"), digest);
         assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
         assert_eq!(blobs.get(digest).expect("read").as_deref(), Some(&b"image"[..]));
-        assert_eq!(Blobs::open(folder.path()).expect("opens").get(digest).expect("read"), Some(b"image".to_vec()));
+        assert_eq!(
+            Blobs::open(folder.path()).expect("opens").get(digest).expect("read"),
+            Some(b"image".to_vec())
+        );
         assert_eq!(blobs.get(Digest::of(b"other")).expect("read"), None);
         assert!(blobs.remove(digest).expect("removed"));
         assert!(!blobs.remove(digest).expect("gone"));

@@ -5,8 +5,8 @@
 //! name may hold Latin, Chinese and Japanese groups.
 
 use encoding_rs::{
-    EUC_KR, Encoding, GB18030, ISO_2022_JP, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6, ISO_8859_7,
-    ISO_8859_8, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1252, WINDOWS_1254,
+    EUC_KR, Encoding, GB18030, ISO_2022_JP, ISO_8859_2, ISO_8859_3, ISO_8859_4, ISO_8859_5, ISO_8859_6,
+    ISO_8859_7, ISO_8859_8, SHIFT_JIS, UTF_8, WINDOWS_874, WINDOWS_1252, WINDOWS_1254,
 };
 
 const ESCAPE: u8 = 0x1b;
@@ -57,7 +57,8 @@ pub fn decode(bytes: &[u8], sets: &[String]) -> String {
     };
     // A device that names only the second set writes its bytes without an escape all the same.
     let second = sets.get(1).and_then(|name| encoding(name));
-    let plain = if first.trim().is_empty() && !bytes.contains(&ESCAPE) { second.unwrap_or(initial) } else { initial };
+    let plain =
+        if first.trim().is_empty() && !bytes.contains(&ESCAPE) { second.unwrap_or(initial) } else { initial };
     let mut out = String::new();
     let (mut current, mut from, mut at) = (plain, 0, 0);
     let mut japanese = false;

@@ -48,12 +48,17 @@ pub fn read(bytes: &[u8]) -> Result<Header, Finding> {
         Ok(object) => object,
         Err(error) => {
             let message = format!("the file cannot be read: {}", chain(&error));
-            return refuse("malformed", message, "send the whole file, in a transfer syntax without deflation");
+            return refuse(
+                "malformed",
+                message,
+                "send the whole file, in a transfer syntax without deflation",
+            );
         }
     };
     let mut findings = Vec::new();
     for set in sets.iter().filter(|set| !charset::is_known(set)) {
-        let message = format!("the character set '{set}' is not known; text that is not UTF-8 is read as GB 18030");
+        let message =
+            format!("the character set '{set}' is not known; text that is not UTF-8 is read as GB 18030");
         findings.push(
             Finding::warning("(0008,0005) SpecificCharacterSet", "charset-unknown", message)
                 .with_repair("name ISO_IR 192 or GB18030"),
@@ -127,7 +132,7 @@ pub fn text_of(object: &InMemDicomObject, tag: Tag, sets: &[String]) -> Option<S
     let Value::Primitive(value) = element.value() else { return None };
     let written = value.to_multi_str().join("\\");
     let decoded = match element.vr() {
-        VR::LO | VR::LT | VR::PN | VR::SH | VR::ST | VR::UC | VR::UT | VR::UN => {
+        VR::LO | VR::LT | VR::PN | VR::SH | VR::ST | VR::UC | VR::UT => {
             let bytes: Option<Vec<u8>> = written.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
             bytes.map_or(written, |bytes| charset::decode(&bytes, sets))
         }

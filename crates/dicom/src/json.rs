@@ -31,11 +31,14 @@ fn elements(from: &InMemDicomObject, sets: &[String], depth: usize) -> Node {
             continue;
         }
         // Bulk is fetched as a whole instance.
-        if matches!(element.value(), Value::PixelSequence(_)) || matches!(vr, VR::OB | VR::OW | VR::OF | VR::OD | VR::OL | VR::OV | VR::UN) {
+        if matches!(element.value(), Value::PixelSequence(_))
+            || matches!(vr, VR::OB | VR::OW | VR::OF | VR::OD | VR::OL | VR::OV | VR::UN)
+        {
             continue;
         }
         let values = text_of(from, tag, sets).map(|written| values(vr, &written));
-        *property(&mut out, &code(tag)) = object([("vr", text(vr.to_string())), ("Value", values.unwrap_or(Json::Null))]);
+        *property(&mut out, &code(tag)) =
+            object([("vr", text(vr.to_string())), ("Value", values.unwrap_or(Json::Null))]);
     }
     out
 }
@@ -44,7 +47,11 @@ fn values(vr: VR, written: &str) -> Node {
     let one = |part: &str| match vr {
         VR::PN => {
             let [alphabetic, ideographic, phonetic] = name_groups(part);
-            object([("Alphabetic", text(alphabetic)), ("Ideographic", text(ideographic)), ("Phonetic", text(phonetic))])
+            object([
+                ("Alphabetic", text(alphabetic)),
+                ("Ideographic", text(ideographic)),
+                ("Phonetic", text(phonetic)),
+            ])
         }
         VR::IS | VR::DS | VR::US | VR::SS | VR::UL | VR::SL | VR::FL | VR::FD => {
             tongmai_gateway::decimal(part).map_or_else(|| text(part), number)

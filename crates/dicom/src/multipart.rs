@@ -54,7 +54,8 @@ mod tests {
         let files = vec![b"DICM\r\n--x".to_vec(), Vec::new(), vec![0, 255, 13, 10]];
         let body = write(&files);
         assert!(MEDIA_TYPE.ends_with(BOUNDARY));
-        let found: Vec<Vec<u8>> = parts(MEDIA_TYPE, &body).expect("parts").into_iter().map(<[u8]>::to_vec).collect();
+        let found: Vec<Vec<u8>> =
+            parts(MEDIA_TYPE, &body).expect("parts").into_iter().map(<[u8]>::to_vec).collect();
         assert_eq!(found, files);
         assert!(parts("application/dicom", &body).is_none());
         assert!(parts("multipart/related; boundary=other", &body).is_none());

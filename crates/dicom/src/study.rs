@@ -26,7 +26,9 @@ const MODALITIES: &str = "http://dicom.nema.org/resources/ontology/DCM";
 /// When the shipped table cannot be read; a test reads it.
 pub fn form() -> &'static Form {
     static FORM: OnceLock<Form> = OnceLock::new();
-    FORM.get_or_init(|| Form::read(include_str!("../tables/study.txt")).unwrap_or_else(|error| panic!("dicom: {error}")))
+    FORM.get_or_init(|| {
+        Form::read(include_str!("../tables/study.txt")).unwrap_or_else(|error| panic!("dicom: {error}"))
+    })
 }
 
 /// What is said of one instance.
@@ -59,7 +61,9 @@ pub fn instance(header: &Header, blob: &str) -> Result<Instance, Finding> {
     let uid = |tag: Tag, name: &str| {
         let found = header.text(tag).unwrap_or_default();
         let is_uid = found.len() <= 64
-            && found.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+            && found
+                .split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
         if is_uid {
             return Ok(found);
         }
@@ -92,7 +96,8 @@ pub fn understand(files: &[(String, &[u8])]) -> Vec<Understood> {
         match read {
             Ok((instance, mut header)) => {
                 let found = std::mem::take(&mut header.findings);
-                let entry = studies.entry(instance.study.clone()).or_insert_with(|| (header, Vec::new(), Vec::new()));
+                let entry =
+                    studies.entry(instance.study.clone()).or_insert_with(|| (header, Vec::new(), Vec::new()));
                 entry.1.push(instance);
                 entry.2.extend(found.into_iter().map(|finding| at(name, finding)));
             }
@@ -163,7 +168,13 @@ fn record(form: &Form, header: &Header) -> Record {
         push(&column.code, if tag == tags::STUDY_INSTANCE_UID { format!("urn:oid:{text}") } else { text });
     }
     let date = header.text(tags::STUDY_DATE).unwrap_or_default();
-    let time: String = header.text(tags::STUDY_TIME).unwrap_or_default().chars().filter(char::is_ascii_digit).take(6).collect();
+    let time: String = header
+        .text(tags::STUDY_TIME)
+        .unwrap_or_default()
+        .chars()
+        .filter(char::is_ascii_digit)
+        .take(6)
+        .collect();
     let time = if time.len() % 2 == 0 && time.len() >= 4 { time } else { String::new() };
     if !date.is_empty() {
         push("started", format!("{}{time}", date.replace('.', "")));
@@ -192,7 +203,8 @@ fn series(study: &mut Node, mut instances: Vec<Instance>) {
         ))
     });
     let modality = |code: &str| object([("system", text(MODALITIES)), ("code", text(code))]);
-    let mut modalities: Vec<&str> = instances.iter().map(|i| i.modality.as_str()).filter(|m| !m.is_empty()).collect();
+    let mut modalities: Vec<&str> =
+        instances.iter().map(|i| i.modality.as_str()).filter(|m| !m.is_empty()).collect();
     modalities.sort_unstable();
     modalities.dedup();
     *property(study, "modality") = Json::Array(modalities.iter().map(|code| modality(code)).collect());
@@ -211,7 +223,10 @@ fn series(study: &mut Node, mut instances: Vec<Instance>) {
                 ("uid", text(instance.uid.as_str())),
                 (
                     "sopClass",
-                    object([("system", text("urn:ietf:rfc:3986")), ("code", text(format!("urn:oid:{}", instance.class)))]),
+                    object([
+                        ("system", text("urn:ietf:rfc:3986")),
+                        ("code", text(format!("urn:oid:{}", instance.class))),
+                    ]),
                 ),
                 ("number", whole(&instance.number)),
             ])
@@ -238,7 +253,8 @@ pub fn instances_of(study: &Json<'_>) -> Vec<Instance> {
     let mut out = Vec::new();
     for series in study.items("series") {
         for instance in series.items("instance") {
-            let blob = instance.items("extension").iter().find(|extension| extension.text("url") == Some(BLOB));
+            let blob =
+                instance.items("extension").iter().find(|extension| extension.text("url") == Some(BLOB));
             let class = instance.get("sopClass").and_then(|class| class.text("code")).unwrap_or_default();
             out.push(Instance {
                 study: uid.clone(),
@@ -248,7 +264,11 @@ pub fn instances_of(study: &Json<'_>) -> Vec<Instance> {
                 modality: series.get("modality").and_then(|m| m.text("code")).unwrap_or_default().to_owned(),
                 series_number: digits(series, "number"),
                 series_description: series.text("description").unwrap_or_default().to_owned(),
-                body_part: series.get("bodySite").and_then(|b| b.text("display")).unwrap_or_default().to_owned(),
+                body_part: series
+                    .get("bodySite")
+                    .and_then(|b| b.text("display"))
+                    .unwrap_or_default()
+                    .to_owned(),
                 number: digits(instance, "number"),
                 blob: blob.and_then(|blob| blob.text("valueString")).unwrap_or_default().to_owned(),
             });

@@ -6,19 +6,19 @@
 
 use std::sync::Arc;
 
-use dicom_core::VR;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use tokio::sync::Mutex;
 use tongmai_access::{Access, Requester};
 use tongmai_base::Finding;
 use tongmai_blob::{Blobs, Digest};
-use tongmai_engine::bundle::Ids;
 use tongmai_engine::Engine;
+use tongmai_engine::bundle::Ids;
 use tongmai_engine::search::Page;
 use tongmai_fhir::definition::resource_type_id;
 use tongmai_fhir::json::Json;
-use tongmai_gateway::build::{Node, object, property, push, text};
 use tongmai_gateway::Request;
+use tongmai_gateway::build::{Node, object, property, push, text};
 
 use crate::header;
 use crate::json::attribute;
@@ -35,6 +35,8 @@ const MOST: usize = 1_000;
 const CANNOT_UNDERSTAND: &str = "49152";
 const OTHER_STUDY: &str = "43264";
 const PROCESSING: &str = "272";
+/// (0000,0902), the element for a fault in words.
+const ERROR_COMMENT: Tag = Tag(0x0000, 0x0902);
 
 /// An answer.
 #[derive(Debug)]
@@ -71,6 +73,14 @@ pub struct DicomWeb {
     writing: Mutex<()>,
 }
 
+/// Why a part was not kept.
+struct Fault {
+    instance: Instance,
+    /// The code that STOW's answer gives.
+    reason: &'static str,
+    finding: Finding,
+}
+
 /// A stored study with its patient.
 struct Study {
     node: Node,
@@ -88,21 +98,24 @@ impl DicomWeb {
         let parts: Vec<&str> = ask.path.split('/').filter(|part| !part.is_empty()).collect();
         match (ask.method, parts.as_slice()) {
             ("POST", ["studies"]) => self.store(requester, ask, None).await,
-            ("POST", ["studies", study]) => self.store(requester, ask, Some(study)).await,
+            ("POST", ["studies", study]) => self.store(requester, ask, Some(*study)).await,
             ("GET", ["studies"]) => self.search(requester, ask.query, Level::Study, None, None).await,
             ("GET", ["series"]) => self.search(requester, ask.query, Level::Series, None, None).await,
             ("GET", ["instances"]) => self.search(requester, ask.query, Level::Instance, None, None).await,
             ("GET", ["studies", study, "series"]) => {
-                self.search(requester, ask.query, Level::Series, Some(study), None).await
+                self.search(requester, ask.query, Level::Series, Some(*study), None).await
             }
             ("GET", ["studies", study, "instances"]) => {
-                self.search(requester, ask.query, Level::Instance, Some(study), None).await
+                self.search(requester, ask.query, Level::Instance, Some(*study), None).await
             }
             ("GET", ["studies", study, "series", series, "instances"]) => {
-                self.search(requester, ask.query, Level::Instance, Some(study), Some(series)).await
+                self.search(requester, ask.query, Level::Instance, Some(*study), Some(*series)).await
             }
             ("GET", ["studies", rest @ ..]) => self.retrieve(requester, rest).await,
-            _ => fault(404, "no such resource: write /studies, /studies/UID, /studies/UID/series/UID/instances/UID, …"),
+            _ => fault(
+                404,
+                "no such resource: write /studies, /studies/UID, /studies/UID/series/UID/instances/UID, …",
+            ),
         }
     }
 
@@ -116,10 +129,10 @@ impl DicomWeb {
         for part in parts {
             match self.keep(requester, part, wanted).await {
                 Ok(instance) => kept.push(referenced(&instance, None)),
-                Err((instance, reason, finding)) => {
-                    let mut item = referenced(&instance, Some(reason));
+                Err(fault) => {
+                    let mut item = referenced(&fault.instance, Some(fault.reason));
                     // Why, in words, beside the code that the standard gives.
-                    attribute(&mut item, tags::ERROR_COMMENT, VR::LO, &finding.to_string());
+                    attribute(&mut item, ERROR_COMMENT, VR::LO, &fault.finding.to_string());
                     refused.push(item);
                 }
             }
@@ -143,18 +156,23 @@ impl DicomWeb {
         requester: &Requester,
         bytes: &[u8],
         wanted: Option<&str>,
-    ) -> Result<Instance, (Instance, &'static str, Finding)> {
-        let unknown = |finding| (Instance::default(), CANNOT_UNDERSTAND, finding);
+    ) -> Result<Instance, Box<Fault>> {
+        let unknown =
+            |finding| Box::new(Fault { instance: Instance::default(), reason: CANNOT_UNDERSTAND, finding });
         let header = header::read(bytes).map_err(unknown)?;
         let mut instance = study::instance(&header, "").map_err(unknown)?;
         if wanted.is_some_and(|wanted| wanted != instance.study) {
-            let finding = Finding::error("(0020,000D) StudyInstanceUID", "other-study", "the object is of another study")
-                .with_repair("post it to /studies, or to the address of its study");
-            return Err((instance, OTHER_STUDY, finding));
+            let finding = Finding::error(
+                "(0020,000D) StudyInstanceUID",
+                "other-study",
+                "the object is of another study",
+            )
+            .with_repair("post it to /studies, or to the address of its study");
+            return Err(Box::new(Fault { instance, reason: OTHER_STUDY, finding }));
         }
         let failed = |instance: &Instance, why: String| {
             let finding = Finding::error("store", "not-kept", why).with_repair("send the object again later");
-            (instance.clone(), PROCESSING, finding)
+            Box::new(Fault { instance: instance.clone(), reason: PROCESSING, finding })
         };
         let digest = self.blobs.put(bytes).map_err(|error| failed(&instance, error.to_string()))?;
         instance.blob = digest.to_string();
@@ -169,7 +187,8 @@ impl DicomWeb {
             }
         }
         if understood.is_refused() {
-            let worst = understood.findings.iter().max_by_key(|finding| finding.severity).map(ToString::to_string);
+            let worst =
+                understood.findings.iter().max_by_key(|finding| finding.severity).map(ToString::to_string);
             return Err(failed(&instance, worst.unwrap_or_default()));
         }
         let bundle = understood.transaction().to_string();
@@ -191,11 +210,19 @@ impl DicomWeb {
         Ok(self.studies(requester, asked).await?.into_iter().next())
     }
 
-    async fn studies(&self, requester: &Requester, mut asked: Vec<(String, String)>) -> Result<Vec<Study>, String> {
+    async fn studies(
+        &self,
+        requester: &Requester,
+        mut asked: Vec<(String, String)>,
+    ) -> Result<Vec<Study>, String> {
         let type_id = resource_type_id("ImagingStudy").ok_or("no ImagingStudy")?;
         asked.push(("_include".to_owned(), "ImagingStudy:subject".to_owned()));
         let words = |failure: tongmai_engine::Failure| {
-            failure.findings.first().map(ToString::to_string).unwrap_or_else(|| "the search failed".to_owned())
+            failure
+                .findings
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_else(|| "the search failed".to_owned())
         };
         let query = self.engine.query(&[type_id], None, &asked, false).map_err(words)?;
         let page = self.engine.search(&self.access.sight(requester), &query, None).map_err(words)?;
@@ -235,7 +262,9 @@ impl DicomWeb {
                 }
                 Level::Instance => {
                     let fitting = instances.iter().filter(fits);
-                    found.extend(fitting.map(|one| described(study, Some(one), std::slice::from_ref(one), level)));
+                    found.extend(
+                        fitting.map(|one| described(study, Some(one), std::slice::from_ref(one), level)),
+                    );
                 }
             }
         }
@@ -334,7 +363,10 @@ impl Wanted {
                 }
                 "PatientID" | "00100020" => add("patient.identifier", plain(value)),
                 "PatientName" | "00100010" => {
-                    add("patient.name", plain(value.trim_end_matches('*').split(['^', '=']).next().unwrap_or_default()));
+                    add(
+                        "patient.name",
+                        plain(value.trim_end_matches('*').split(['^', '=']).next().unwrap_or_default()),
+                    );
                 }
                 "AccessionNumber" | "00080050" => {
                     add("identifier", format!("urn:tongmai:dicom:accession|{}", plain(value)));
@@ -351,8 +383,12 @@ impl Wanted {
                 }
                 "SeriesInstanceUID" | "0020000E" => wanted.series = Some(value.clone()),
                 "SOPInstanceUID" | "00080018" => wanted.instance = Some(value.clone()),
-                "limit" => wanted.limit = value.parse().map_err(|_| format!("limit '{value}' is no number"))?,
-                "offset" => wanted.offset = value.parse().map_err(|_| format!("offset '{value}' is no number"))?,
+                "limit" => {
+                    wanted.limit = value.parse().map_err(|_| format!("limit '{value}' is no number"))?
+                }
+                "offset" => {
+                    wanted.offset = value.parse().map_err(|_| format!("offset '{value}' is no number"))?
+                }
                 "includefield" | "fuzzymatching" => {}
                 other => return Err(format!("attribute '{other}' is not searched: leave it out")),
             }
@@ -389,9 +425,9 @@ fn plain(value: &str) -> String {
 fn range(value: &str) -> Result<Vec<(&'static str, String)>, String> {
     let date = |text: &str| {
         let whole = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
-        whole.then(|| format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..])).ok_or_else(|| {
-            format!("StudyDate '{text}' is no date: write YYYYMMDD or YYYYMMDD-YYYYMMDD")
-        })
+        whole
+            .then(|| format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]))
+            .ok_or_else(|| format!("StudyDate '{text}' is no date: write YYYYMMDD or YYYYMMDD-YYYYMMDD"))
     };
     match value.split_once('-') {
         None => Ok(vec![("eq", date(value)?)]),
@@ -436,10 +472,12 @@ fn described(study: &Study, one: Option<&Instance>, members: &[Instance], level:
     let time: String = time.chars().take(8).filter(char::is_ascii_digit).collect();
     attribute(&mut out, tags::STUDY_DATE, VR::DA, &date.replace('-', ""));
     attribute(&mut out, tags::STUDY_TIME, VR::TM, &time);
-    let accession = node.items("identifier").iter().find(|i| i.text("system") == Some("urn:tongmai:dicom:accession"));
+    let accession =
+        node.items("identifier").iter().find(|i| i.text("system") == Some("urn:tongmai:dicom:accession"));
     let accession = accession.and_then(|identifier| identifier.text("value")).unwrap_or_default();
     attribute(&mut out, tags::ACCESSION_NUMBER, VR::SH, accession);
-    let mut modalities: Vec<&str> = node.items("modality").iter().filter_map(|coding| coding.text("code")).collect();
+    let mut modalities: Vec<&str> =
+        node.items("modality").iter().filter_map(|coding| coding.text("code")).collect();
     modalities.sort_unstable();
     attribute(&mut out, tags::MODALITIES_IN_STUDY, VR::CS, &modalities.join("\\"));
     attribute(&mut out, tags::STUDY_DESCRIPTION, VR::LO, node.text("description").unwrap_or_default());
@@ -448,7 +486,8 @@ fn described(study: &Study, one: Option<&Instance>, members: &[Instance], level:
         let names = patient.items("name");
         // The alphabetic form was kept behind the ideographic one.
         let is_ascii = |name: &&Node| name.text("text").is_some_and(str::is_ascii);
-        let of = |found: Option<&Node>| found.and_then(|name| name.text("text")).unwrap_or_default().to_owned();
+        let of =
+            |found: Option<&Node>| found.and_then(|name| name.text("text")).unwrap_or_default().to_owned();
         let alphabetic = of(names.iter().find(is_ascii)).replace(' ', "^");
         let ideographic = of(names.iter().find(|name| !is_ascii(name)));
         attribute(&mut out, tags::PATIENT_NAME, VR::PN, &format!("{alphabetic}={ideographic}"));

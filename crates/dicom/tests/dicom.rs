@@ -53,7 +53,13 @@ fn gb() -> Vec<u8> {
 
 #[test]
 fn chinese_names_come_through_in_every_character_set() {
-    let switched = [b"Wang^ShiLi=\x1b$)A".as_slice(), &encoding_rs::GBK.encode("王").0, b"^\x1b$)A", &encoding_rs::GBK.encode("示例").0].concat();
+    let switched = [
+        b"Wang^ShiLi=\x1b$)A".as_slice(),
+        &encoding_rs::GBK.encode("王").0,
+        b"^\x1b$)A",
+        &encoding_rs::GBK.encode("示例").0,
+    ]
+    .concat();
     for (set, name) in [
         ("GB18030", gb()),
         ("GBK", gb()),
@@ -76,8 +82,10 @@ fn chinese_names_come_through_in_every_character_set() {
 
 #[test]
 fn files_of_a_study_become_one_imaging_study() {
-    let files: Vec<Vec<u8>> = [(2, 1), (1, 2), (1, 1)].iter().map(|(s, n)| file("GB18030", &gb(), *s, *n)).collect();
-    let mut named: Vec<(String, &[u8])> = files.iter().map(|bytes| ("x.dcm".to_owned(), bytes.as_slice())).collect();
+    let files: Vec<Vec<u8>> =
+        [(2, 1), (1, 2), (1, 1)].iter().map(|(s, n)| file("GB18030", &gb(), *s, *n)).collect();
+    let mut named: Vec<(String, &[u8])> =
+        files.iter().map(|bytes| ("x.dcm".to_owned(), bytes.as_slice())).collect();
     named.push(("torn.dcm".to_owned(), &files[0][..200]));
     named.push(("none.dcm".to_owned(), b"no DICOM"));
     let all = study::understand(&named);
@@ -141,7 +149,8 @@ fn open(folder: &Path) -> (DicomWeb, Arc<Access>) {
 }
 
 async fn get(web: &DicomWeb, path: &str, query: &[(&str, &str)]) -> Reply {
-    let query: Vec<(String, String)> = query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let query: Vec<(String, String)> =
+        query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let ask = Ask { method: "GET", path, query: &query, content_type: "", body: &[] };
     web.answer(&Requester::local(), ask).await
 }
@@ -167,7 +176,10 @@ async fn what_is_stored_is_found_and_comes_back_byte_for_byte() {
     let second = file("GB18030", &gb(), 2, 1);
     assert_eq!(post(&web, "/studies", std::slice::from_ref(&first)).await.status, 200);
     // The same again changes nothing; what is no DICOM is refused beside it.
-    assert_eq!(post(&web, "/studies/1.2.156.1", &[first.clone(), second.clone(), b"x".to_vec()]).await.status, 202);
+    assert_eq!(
+        post(&web, "/studies/1.2.156.1", &[first.clone(), second.clone(), b"x".to_vec()]).await.status,
+        202
+    );
     assert_eq!(post(&web, "/studies/1.2.3", std::slice::from_ref(&first)).await.status, 409);
     for query in [
         &[][..],
@@ -187,7 +199,10 @@ async fn what_is_stored_is_found_and_comes_back_byte_for_byte() {
         assert_eq!(get(&web, "/studies", query).await.status, 204, "{query:?}");
     }
     assert_eq!(get(&web, "/studies", &[("Colour", "red")]).await.status, 400);
-    assert_eq!(values(&get(&web, "/studies/1.2.156.1/series", &[]).await, "0020000E"), ["1.2.156.1.1", "1.2.156.1.2"]);
+    assert_eq!(
+        values(&get(&web, "/studies/1.2.156.1/series", &[]).await, "0020000E"),
+        ["1.2.156.1.1", "1.2.156.1.2"]
+    );
     let instances = get(&web, "/studies/1.2.156.1/series/1.2.156.1.2/instances", &[]).await;
     assert_eq!(values(&instances, "00080018"), ["1.2.156.1.2.1"]);
     let before = count(&access);

@@ -22,6 +22,7 @@ pub mod read;
 mod rows;
 pub mod search;
 mod slots;
+mod texts;
 pub mod verify;
 pub mod views;
 pub mod write;
@@ -63,6 +64,7 @@ pub struct Engine {
     surroundings: Surroundings,
     clock: AtomicU64,
     validation: Validation,
+    texts: texts::Texts,
     desk: person::DeskCell,
 }
 
@@ -102,6 +104,7 @@ impl Engine {
             clock: AtomicU64::new(0),
             store,
             validation,
+            texts: texts::Texts::default(),
             desk: person::DeskCell::default(),
         })
     }
@@ -143,10 +146,7 @@ impl Engine {
 
     /// Unpacks an event for showing.
     fn resource(&self, event: &Event) -> Outcome<Resource> {
-        let mut text = Vec::new();
-        if !event.body.is_empty() {
-            tongmai_codec::unpack(&event.body, &mut text)?;
-        }
+        let text = self.texts.of(event)?;
         let deleted =
             matches!(event.kind, tongmai_store::EventKind::Delete | tongmai_store::EventKind::Purge);
         Ok(Resource {

@@ -285,7 +285,12 @@ impl Engine {
 
     /// Commits durably; the position of the first change.
     pub(crate) async fn commit(&self, transaction: Transaction) -> Result<u64, WriteError> {
-        match self.writer.submit(transaction).await {
+        let erases = transaction.changes.iter().any(|change| change.kind == EventKind::Purge);
+        let answer = self.writer.submit(transaction).await;
+        if erases {
+            self.texts.forget();
+        }
+        match answer {
             Ok(answer) => answer.map(|committed| committed.first),
             Err(_) => Err(WriteError::Store(tongmai_store::StoreError("the writer has stopped".into()))),
         }

@@ -28,8 +28,10 @@ const THINGS: &[&str] = &["Patient", "Practitioner", "Organization", "Location"]
 
 /// Reads a document Bundle.
 pub fn read(bytes: &[u8]) -> Understood {
-    let mut understood =
-        Understood { source: Source { format: FORMAT.to_owned(), ..Source::default() }, ..Understood::default() };
+    let mut understood = Understood {
+        source: Source { format: FORMAT.to_owned(), ..Source::default() },
+        ..Understood::default()
+    };
     if bytes.len() > limits::MESSAGE_BYTES {
         let message = format!("{} bytes, {} are allowed", bytes.len(), limits::MESSAGE_BYTES);
         return refuse(understood, "", "size", message, "send a smaller document");
@@ -43,7 +45,13 @@ pub fn read(bytes: &[u8]) -> Understood {
     let kind = (root.text("resourceType").unwrap_or_default(), root.text("type").unwrap_or_default());
     if kind != ("Bundle", "document") {
         let message = format!("this is {} of type '{}', not a document Bundle", kind.0, kind.1);
-        return refuse(understood, "Bundle.type", "not-a-document", message, "send a Bundle of type document");
+        return refuse(
+            understood,
+            "Bundle.type",
+            "not-a-document",
+            message,
+            "send a Bundle of type document",
+        );
     }
     let entries = root.items("entry");
     if entries.len() > limits::BUNDLE_ENTRIES {
@@ -66,7 +74,13 @@ pub fn read(bytes: &[u8]) -> Understood {
     understood.settle();
     if understood.entries.is_empty() && !understood.is_fatal() {
         let message = "no entry holds a resource that could be used".to_owned();
-        return refuse(understood, "Bundle.entry", "nothing-understood", message, "send entries with resources");
+        return refuse(
+            understood,
+            "Bundle.entry",
+            "nothing-understood",
+            message,
+            "send entries with resources",
+        );
     }
     understood
 }
@@ -156,7 +170,8 @@ fn lead(resource: &mut Node, addresses: &HashMap<String, String>, findings: &mut
         }
     });
     for (path, target) in &lost {
-        let finding = Finding::warning(path.as_str(), "dangling-reference", format!("{target} is not in the document"));
+        let finding =
+            Finding::warning(path.as_str(), "dangling-reference", format!("{target} is not in the document"));
         findings.push(finding.with_repair("include every resource that the document refers to"));
     }
     for_each_reference_mut(resource, &mut |target| {

@@ -22,5 +22,5 @@ mod understood;
 pub mod wst500;
 pub mod xml;
 
-pub use wst500::convert::decimal;
 pub use understood::{Entry, Request, Source, Understood, stable_id};
+pub use wst500::convert::decimal;

@@ -15,8 +15,30 @@ use tongmai_testkit::Random;
 
 /// What systems write where a value is missing or another one belongs.
 const DIRT: &[&str] = &[
-    "-", "无", "/", "", "NULL", "2016-09-13 00:00:00", "ID_CARD_NO", "999999999999999999999", "１２３", "<", "&", "&x;",
-    "\u{0}", "男", "20160231", "1e400", "[0]", "true", "{", "\"", ",", "\n", "\u{1f9ec}", "-1",
+    "-",
+    "无",
+    "/",
+    "",
+    "NULL",
+    "2016-09-13 00:00:00",
+    "ID_CARD_NO",
+    "999999999999999999999",
+    "１２３",
+    "<",
+    "&",
+    "&x;",
+    "\u{0}",
+    "男",
+    "20160231",
+    "1e400",
+    "[0]",
+    "true",
+    "{",
+    "\"",
+    ",",
+    "\n",
+    "\u{1f9ec}",
+    "-1",
 ];
 
 const PAGE: &str = "USERNAME,A01,A48,A49,A11,A12C,A13,A20,B12,B15,B16C,B20,C03C,C04N,C05C,C06x01C,C07x01N,C08x01C,C14x01C,C15x01N,C16x01,C18x01,C26C,B34C,D01,D11\n\
@@ -54,9 +76,19 @@ fn formats() -> Vec<Format> {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let mut formats = vec![
         Format { name: "hqms", seeds: 1_500, examples: texts(&[PAGE]), read: hqms::read },
-        Format { name: "4101", seeds: 1_500, examples: texts(&[LIST]), read: |bytes| vec![insurance::read(bytes)] },
+        Format {
+            name: "4101",
+            seeds: 1_500,
+            examples: texts(&[LIST]),
+            read: |bytes| vec![insurance::read(bytes)],
+        },
         Format { name: "report-card", seeds: 1_500, examples: texts(&[CARD]), read: report_card::read },
-        Format { name: "ips", seeds: 1_500, examples: texts(&[SUMMARY]), read: |bytes| vec![ips::read(bytes)] },
+        Format {
+            name: "ips",
+            seeds: 1_500,
+            examples: texts(&[SUMMARY]),
+            read: |bytes| vec![ips::read(bytes)],
+        },
         Format { name: "envelope", seeds: 1_500, examples: texts(&[LIST]), read: envelope },
     ];
     if let Some(folder) = tongmai_testkit::data("ccda/input") {
@@ -153,7 +185,8 @@ fn check(format: &Format, seed: u64) -> Result<(), String> {
 #[test]
 fn spoilt_inputs_of_every_format_are_salvaged_or_refused_with_reasons() {
     let formats = formats();
-    let wanted: Option<u64> = std::env::var("TONGMAI_MUTANTS").ok().map(|text| text.parse().expect("a number"));
+    let wanted: Option<u64> =
+        std::env::var("TONGMAI_MUTANTS").ok().map(|text| text.parse().expect("a number"));
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     for format in &formats {
         let seeds = wanted.map_or(format.seeds, |all| all / formats.len() as u64);

@@ -108,14 +108,17 @@ fn a_front_page_becomes_a_visit() {
     let ranks: Vec<String> = diagnoses.iter().filter_map(|d| Some(d.get("rank")?.to_string())).collect();
     assert_eq!(ranks, ["1", "2", "3"]);
     let principal = diagnoses[0].get("condition").and_then(|c| c.text("reference"));
-    let principal = understood.entries.iter().find(|e| Some(e.full_url.as_str()) == principal).expect("a condition");
+    let principal =
+        understood.entries.iter().find(|e| Some(e.full_url.as_str()) == principal).expect("a condition");
     let code = principal.resource.get("code").expect("a code");
     assert_eq!((code.text("text"), code.items("coding")[0].text("code")), (Some("脑梗死"), Some("I63.900")));
     assert_eq!(of_type(&understood, "Procedure").len(), 1);
     let invoice = of_type(&understood, "Invoice")[0];
     assert_eq!(invoice.items("lineItem").len(), 3);
     let patient = understood.entries.iter().find(|e| e.resource.text("resourceType") == Some("Patient"));
-    let Some(Request::CreateUnless(query)) = patient.map(|patient| &patient.request) else { panic!("looked for") };
+    let Some(Request::CreateUnless(query)) = patient.map(|patient| &patient.request) else {
+        panic!("looked for")
+    };
     assert!(query.ends_with("995101195803020020"), "{query}");
 }
 
@@ -128,11 +131,21 @@ fn names_charsets_and_widths_make_no_difference() {
         .iter()
         .map(|(code, text)| {
             let (column, number) = form.column(code).expect(code);
-            let wide: String = text.chars().map(|c| if c.is_ascii_digit() && code.starts_with('D') { char::from_u32(c as u32 + 0xfee0).expect("wide") } else { c }).collect();
+            let wide: String = text
+                .chars()
+                .map(|c| {
+                    if c.is_ascii_digit() && code.starts_with('D') {
+                        char::from_u32(c as u32 + 0xfee0).expect("wide")
+                    } else {
+                        c
+                    }
+                })
+                .collect();
             (form.columns[column].name_of(number), wide)
         })
         .collect();
-    let line = |texts: Vec<&str>| texts.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>().join("\t");
+    let line =
+        |texts: Vec<&str>| texts.iter().map(|text| format!("\"{text}\"")).collect::<Vec<_>>().join("\t");
     let text = format!(
         "住院病案首页导出\n{}\n{}\n",
         line(names.iter().map(|(name, _)| name.as_str()).collect()),
@@ -141,7 +154,9 @@ fn names_charsets_and_widths_make_no_difference() {
     let (bytes, _, _) = encoding_rs::GBK.encode(&text);
     let other = only(&bytes);
     assert!(other.findings.iter().any(|finding| finding.code == "full-width"));
-    let texts = |understood: &Understood| understood.entries.iter().map(|e| e.resource.to_string()).collect::<Vec<_>>();
+    let texts = |understood: &Understood| {
+        understood.entries.iter().map(|e| e.resource.to_string()).collect::<Vec<_>>()
+    };
     assert_eq!(texts(&plain), texts(&other));
 }
 
@@ -176,7 +191,8 @@ fn a_front_page_is_written_as_it_was_read() {
     assert!(findings.is_empty(), "{findings:?}");
     let second = only(text.as_bytes());
     let texts = |understood: &Understood| {
-        let mut texts: Vec<String> = understood.entries.iter().map(|entry| entry.resource.to_string()).collect();
+        let mut texts: Vec<String> =
+            understood.entries.iter().map(|entry| entry.resource.to_string()).collect();
         texts.sort();
         texts
     };
@@ -209,7 +225,8 @@ fn a_settlement_list_is_read_and_written() {
     assert_eq!(lists.len(), 1);
     let again = insurance::read(lists[0].to_string().as_bytes());
     let texts = |understood: &Understood| {
-        let mut texts: Vec<String> = understood.entries.iter().map(|entry| entry.resource.to_string()).collect();
+        let mut texts: Vec<String> =
+            understood.entries.iter().map(|entry| entry.resource.to_string()).collect();
         texts.sort();
         texts
     };
@@ -238,11 +255,31 @@ fn the_same_visit_by_two_forms_has_the_same_diagnoses() {
 #[test]
 fn insurance_messages_of_other_numbers_are_read() {
     for (number, input, types) in [
-        ("1101", r#"{"baseinfo":{"psn_no":"P1","psn_name":"王示例","gend":"2","brdy":"1958-03-02"},"insuinfo":[{"insutype":"310","psn_insu_stas":"1","balc":"12.30"}]}"#, &["Patient", "Coverage"][..]),
-        ("2401", r#"{"mdtrtinfo":{"psn_no":"P1","insutype":"310","begntime":"2026-11-20 08:10:00","med_type":"21","adm_dept_codg":"0301","adm_dept_name":"神经内科","dscg_maindiag_code":"I63.900","dscg_maindiag_name":"脑梗死"},"diseinfo":[{"diag_code":"I10.x00","diag_name":"高血压病","maindiag_flag":"1"}]}"#, &["Encounter", "Patient", "Condition"]),
-        ("2402", r#"{"dscginfo":{"mdtrt_id":"M1","psn_no":"P1","endtime":"2026-11-27","dscg_way":"1"}}"#, &["Encounter"]),
-        ("2201", r#"{"data":{"psn_no":"P1","insutype":"310","begntime":"2026-11-20 08:10:00","ipt_otp_no":"O1","dept_code":"1","dept_name":"内科"}}"#, &["Encounter"]),
-        ("2204", r#"{"feedetail":[{"feedetl_sn":"1","mdtrt_id":"M1","psn_no":"P1","med_list_codg":"X1","cnt":"2","pric":"1.50","det_item_fee_sumamt":"3.00"}]}"#, &["ChargeItem"]),
+        (
+            "1101",
+            r#"{"baseinfo":{"psn_no":"P1","psn_name":"王示例","gend":"2","brdy":"1958-03-02"},"insuinfo":[{"insutype":"310","psn_insu_stas":"1","balc":"12.30"}]}"#,
+            &["Patient", "Coverage"][..],
+        ),
+        (
+            "2401",
+            r#"{"mdtrtinfo":{"psn_no":"P1","insutype":"310","begntime":"2026-11-20 08:10:00","med_type":"21","adm_dept_codg":"0301","adm_dept_name":"神经内科","dscg_maindiag_code":"I63.900","dscg_maindiag_name":"脑梗死"},"diseinfo":[{"diag_code":"I10.x00","diag_name":"高血压病","maindiag_flag":"1"}]}"#,
+            &["Encounter", "Patient", "Condition"],
+        ),
+        (
+            "2402",
+            r#"{"dscginfo":{"mdtrt_id":"M1","psn_no":"P1","endtime":"2026-11-27","dscg_way":"1"}}"#,
+            &["Encounter"],
+        ),
+        (
+            "2201",
+            r#"{"data":{"psn_no":"P1","insutype":"310","begntime":"2026-11-20 08:10:00","ipt_otp_no":"O1","dept_code":"1","dept_name":"内科"}}"#,
+            &["Encounter"],
+        ),
+        (
+            "2204",
+            r#"{"feedetail":[{"feedetl_sn":"1","mdtrt_id":"M1","psn_no":"P1","med_list_codg":"X1","cnt":"2","pric":"1.50","det_item_fee_sumamt":"3.00"}]}"#,
+            &["ChargeItem"],
+        ),
     ] {
         let understood = insurance::read(format!(r#"{{"infno":"{number}","input":{input}}}"#).as_bytes());
         valid(&understood);

@@ -248,7 +248,8 @@ fn what_is_planned_is_not_told_as_done() {
 fn health_records_are_read_as_far_as_the_tables_know_their_elements() {
     let text = wst500::example::xml("C0002").expect("a type");
     let template = "2.16.156.10011.2.1.1.";
-    let (number, _) = text.split_once(template).map(|(_, rest)| rest.split_once('"').expect("a root")).expect("a template");
+    let (number, _) =
+        text.split_once(template).map(|(_, rest)| rest.split_once('"').expect("a root")).expect("a template");
     let plain = wst500::read(text.as_bytes());
     for part in [1, 12, 20] {
         let record = text

@@ -1,18 +1,19 @@
 //! A durable append-only log in numbered files, with group commit.
 //!
-//! One thread writes. It takes all entries that wait, writes them with one
-//! call, syncs once, and then tells every waiter: under load a sync is shared
-//! by many. A file is a sequence of frames `length (u32) ‖ CRC-32 (u32) ‖ entry`;
-//! a torn frame at the end, which a power cut leaves, is cut off when the log is
-//! opened and was never acknowledged. Behind the last frame stand zeros, written
-//! ahead: a sync that changes no length of a file writes only what was logged.
+//! Entries wait in a buffer. A writing thread takes all that wait, writes them with
+//! one call, syncs once, and then tells every waiter: under load a sync is shared by
+//! many. Two threads take turns, so that one batch is gathered and written while the
+//! one before is being synced; a batch is acknowledged only after all before it are.
+//! A file is a sequence of frames `length (u32) ‖ CRC-32 (u32) ‖ entry`; a torn frame
+//! at the end, which a power cut leaves, is cut off when the log is opened and was
+//! never acknowledged. Behind the last frame stand zeros, written ahead: a sync that
+//! changes no length of a file writes only what was logged.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -23,17 +24,18 @@ const FILE_BYTES: u64 = 64 << 20;
 const AHEAD_BYTES: u64 = 1 << 20;
 /// Longest entry.
 pub const ENTRY_BYTES: usize = 1 << 20;
+/// Batches that may be under way to the disk at once.
+const WRITERS: usize = 2;
 
 type Done = oneshot::Sender<Result<(), String>>;
-type Job = (Vec<u8>, Done);
 
 /// Resolves when the entry is on disk, or says why it is not.
 pub type Durable = oneshot::Receiver<Result<(), String>>;
 
 /// An open log.
 pub struct Journal {
-    sender: Mutex<Option<Sender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
     folder: PathBuf,
 }
 
@@ -52,18 +54,28 @@ impl Journal {
         file.set_len(length)?;
         file.sync_all()?;
         File::open(folder)?.sync_all()?;
-        let (sender, receiver) = channel();
-        let writer = Writer { folder: folder.to_owned(), file, number, length, ready: length };
-        let thread =
-            std::thread::Builder::new().name("read log".into()).spawn(move || writer.run(&receiver))?;
-        Ok(Journal {
-            sender: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
-            folder: folder.to_owned(),
-        })
+        let folder = folder.to_owned();
+        Journal::start(End { folder, file: Arc::new(file), number, length, ready: length, next: 0 })
     }
 
-    /// Hands an entry to the writer; it is durable when the answer says so.
+    fn start(end: End) -> io::Result<Journal> {
+        let folder = end.folder.clone();
+        let shared = Arc::new(Shared {
+            waiting: Mutex::new(Waiting::default()),
+            arrived: Condvar::new(),
+            end: Mutex::new(end),
+            settled: Mutex::new(Settled::default()),
+            one_settled: Condvar::new(),
+        });
+        let mut threads = Vec::new();
+        for _ in 0..WRITERS {
+            let shared = shared.clone();
+            threads.push(std::thread::Builder::new().name("read log".into()).spawn(move || shared.run())?);
+        }
+        Ok(Journal { shared, threads, folder })
+    }
+
+    /// Hands an entry to the writers; it is durable when the answer says so.
     pub fn append(&self, entry: Vec<u8>) -> Durable {
         let (done, durable) = oneshot::channel();
         if entry.is_empty() {
@@ -75,10 +87,12 @@ impl Journal {
                 .send(Err(format!("an entry of {} bytes is over the limit of {ENTRY_BYTES}", entry.len())));
             return durable;
         }
-        let sender = self.sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(sender) = &*sender {
-            // A writer that is gone drops `done`, which the waiter sees as an error.
-            let _ = sender.send((entry, done));
+        let mut waiting = lock(&self.shared.waiting);
+        frame(&entry, &mut waiting.frames);
+        waiting.done.push(done);
+        // Writers that are busy look again by themselves.
+        if waiting.done.len() == 1 {
+            self.shared.arrived.notify_one();
         }
         durable
     }
@@ -91,11 +105,16 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.sender.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+        lock(&self.shared.waiting).closing = true;
+        self.shared.arrived.notify_all();
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads all entries of the log in `folder` in order, up to a torn end.
@@ -106,64 +125,147 @@ pub fn read(folder: &Path, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     Ok(())
 }
 
-struct Writer {
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// The first entry of a batch has arrived, or the log is being closed.
+    arrived: Condvar,
+    end: Mutex<End>,
+    settled: Mutex<Settled>,
+    one_settled: Condvar,
+}
+
+/// What the next batch will hold.
+#[derive(Default)]
+struct Waiting {
+    frames: Vec<u8>,
+    done: Vec<Done>,
+    closing: bool,
+}
+
+/// Where the log ends. Who holds it takes the next batch: batches stand in the file in the order in
+/// which they were taken.
+struct End {
     folder: PathBuf,
-    file: File,
+    file: Arc<File>,
     number: u64,
-    /// Bytes of whole frames.
+    /// Bytes of whole frames, those of batches under way included.
     length: u64,
     /// Bytes of the file: frames, and zeros ahead.
     ready: u64,
+    /// The number of the next batch.
+    next: u64,
 }
 
-impl Writer {
-    fn run(mut self, receiver: &Receiver<Job>) {
-        let mut buffer = Vec::new();
-        let mut waiting = Vec::new();
-        while let Ok(first) = receiver.recv() {
-            buffer.clear();
-            for (entry, done) in std::iter::once(first).chain(receiver.try_iter()) {
-                frame(&entry, &mut buffer);
-                waiting.push(done);
+/// What became of the batches before.
+#[derive(Default)]
+struct Settled {
+    /// Batches below are durable, or were given up.
+    below: u64,
+    /// Where the first batch that could not be written stood: nothing behind it counts.
+    broken: Option<Broken>,
+}
+
+#[derive(Clone)]
+struct Broken {
+    length: u64,
+    why: String,
+}
+
+impl Shared {
+    /// Writes batches until the log is closed.
+    fn run(&self) {
+        let (mut frames, mut done) = (Vec::new(), Vec::new());
+        loop {
+            let mut end = lock(&self.end);
+            if !self.take(&mut frames, &mut done) {
+                return;
             }
-            let answer = self.write(&buffer).map_err(|e| format!("the read log cannot be written: {e}"));
-            for done in waiting.drain(..) {
+            let room = self.make_room(&mut end, frames.len());
+            let number = end.next;
+            end.next += 1;
+            let start = end.length;
+            let written = room.and_then(|()| end.write(&frames));
+            let file = end.file.clone();
+            drop(end);
+            let answer = self.settle(number, start, written.and_then(|()| file.sync_data()));
+            for done in done.drain(..) {
                 // Whoever no longer waits has not been answered and released nothing.
                 let _ = done.send(answer.clone());
             }
+            frames.clear();
         }
     }
 
-    fn write(&mut self, buffer: &[u8]) -> io::Result<()> {
-        if self.length >= FILE_BYTES {
-            self.number += 1;
-            // The zeros go, so that a finished file holds frames alone.
-            self.file.set_len(self.length)?;
-            self.file = File::create_new(file_path(&self.folder, self.number))?;
-            (self.length, self.ready) = (0, 0);
-            File::open(&self.folder)?.sync_all()?;
+    /// Takes all that waits, waiting for the first; `false` when the log is closed and nothing is left.
+    fn take(&self, frames: &mut Vec<u8>, done: &mut Vec<Done>) -> bool {
+        let mut waiting = lock(&self.waiting);
+        while waiting.done.is_empty() {
+            if waiting.closing {
+                return false;
+            }
+            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        let end = self.length + buffer.len() as u64;
-        let written = self.write_ahead(end).and_then(|()| {
-            self.file.write_all_at(buffer, self.length)?;
-            self.file.sync_data()
-        });
-        if let Err(error) = written {
+        std::mem::swap(frames, &mut waiting.frames);
+        std::mem::swap(done, &mut waiting.done);
+        true
+    }
+
+    /// Where a batch before failed, the file is cut off there; a file that has no room for `bytes` is left
+    /// behind. Both wait until nothing is under way.
+    fn make_room(&self, end: &mut End, bytes: usize) -> io::Result<()> {
+        let is_full = end.length > 0 && end.length + bytes as u64 > FILE_BYTES;
+        let mut settled = lock(&self.settled);
+        if settled.broken.is_none() && !is_full {
+            return Ok(());
+        }
+        while settled.below < end.next {
+            settled = self.one_settled.wait(settled).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let Some(broken) = settled.broken.take() {
             // Nothing half written may stand before the next entry.
-            let _ = self.file.set_len(self.length);
-            self.ready = self.length;
-            return Err(error);
+            let _ = end.file.set_len(broken.length);
+            (end.length, end.ready) = (broken.length, broken.length);
         }
-        self.length = end;
-        Ok(())
+        if is_full { end.begin_file() } else { Ok(()) }
     }
 
-    /// Writes zeros so that the file reaches at least to `end`.
-    fn write_ahead(&mut self, end: u64) -> io::Result<()> {
+    /// Waits for the batches before, and tells what became of this one.
+    fn settle(&self, number: u64, start: u64, result: io::Result<()>) -> Result<(), String> {
+        let mut settled = lock(&self.settled);
+        while settled.below < number {
+            settled = self.one_settled.wait(settled).unwrap_or_else(PoisonError::into_inner);
+        }
+        if let (Err(error), None) = (result, &settled.broken) {
+            let why = format!("the read log cannot be written: {error}");
+            settled.broken = Some(Broken { length: start, why });
+        }
+        settled.below = number + 1;
+        self.one_settled.notify_all();
+        settled.broken.as_ref().map_or(Ok(()), |broken| Err(broken.why.clone()))
+    }
+}
+
+impl End {
+    /// Writes a batch at the end, unsynced.
+    fn write(&mut self, frames: &[u8]) -> io::Result<()> {
+        let end = self.length + frames.len() as u64;
         while self.ready < end {
             self.file.write_all_at(&vec![0; AHEAD_BYTES as usize], self.ready)?;
             self.ready += AHEAD_BYTES;
         }
+        self.file.write_all_at(frames, self.length)?;
+        self.length = end;
+        Ok(())
+    }
+
+    fn begin_file(&mut self) -> io::Result<()> {
+        // The zeros go, so that a finished file holds frames alone.
+        self.file.set_len(self.length)?;
+        let file = File::create_new(file_path(&self.folder, self.number + 1))?;
+        File::open(&self.folder)?.sync_all()?;
+        self.file = Arc::new(file);
+        self.number += 1;
+        (self.length, self.ready) = (0, 0);
         Ok(())
     }
 }
@@ -266,6 +368,48 @@ mod tests {
             assert_eq!(all[499], 499u32.to_be_bytes());
             assert_eq!(all[500], b"after");
         }
+    }
+
+    #[test]
+    fn nothing_behind_a_batch_that_failed_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = Journal::open(folder.path()).expect("a log");
+        let shared = journal.shared.clone();
+        drop(journal);
+        let write = |text: &[u8]| {
+            let mut end = lock(&shared.end);
+            let mut frames = Vec::new();
+            frame(text, &mut frames);
+            shared.make_room(&mut end, frames.len()).expect("room");
+            let (number, start) = (end.next, end.length);
+            end.next += 1;
+            end.write(&frames).expect("written");
+            (number, start)
+        };
+        let (number, start) = write(b"first");
+        assert_eq!(shared.settle(number, start, Ok(())), Ok(()));
+        let lost = write(b"lost");
+        let behind = write(b"behind it");
+        let failed = shared.settle(lost.0, lost.1, Err(io::Error::other("no room"))).expect_err("it failed");
+        assert!(failed.contains("no room"), "{failed}");
+        assert_eq!(shared.settle(behind.0, behind.1, Ok(())), Err(failed));
+        let (number, start) = write(b"after");
+        assert_eq!(shared.settle(number, start, Ok(())), Ok(()));
+        assert_eq!(entries(folder.path()), [b"first".to_vec(), b"after".to_vec()]);
+    }
+
+    #[test]
+    fn a_full_file_is_followed_by_the_next() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = Journal::open(folder.path()).expect("a log");
+        let waiting: Vec<Durable> = (0..70u8).map(|n| journal.append(vec![n; ENTRY_BYTES])).collect();
+        for durable in waiting {
+            durable.blocking_recv().expect("an answer").expect("durable");
+        }
+        drop(journal);
+        assert_eq!(files(folder.path()).expect("files").len(), 2);
+        let read: Vec<u8> = entries(folder.path()).iter().map(|entry| entry[0]).collect();
+        assert_eq!(read, (0..70).collect::<Vec<u8>>());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod commit;
+mod readers;
 mod schema;
 mod snapshot;
 
@@ -23,6 +24,7 @@ use tongmai_store::{
 };
 
 use checkpoint::Checkpointer;
+use readers::Readers;
 pub use schema::FORMAT_VERSION;
 use schema::error;
 
@@ -39,7 +41,7 @@ pub struct SqliteStore {
     vfs: Option<String>,
     secret: [u8; 32],
     writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     given: Mutex<Given>,
     symbols: RwLock<Symbols>,
     checkpointer: Checkpointer,
@@ -103,18 +105,11 @@ impl SqliteStore {
             vfs: vfs.map(str::to_owned),
             secret,
             writer: Mutex::new(connection),
-            readers: Mutex::new(Vec::new()),
+            readers: Readers::default(),
             given: Mutex::new(Given { next_record_key, pending: HashMap::new() }),
             symbols: RwLock::new(symbols),
             checkpointer,
         })
-    }
-
-    fn reader(&self) -> Result<Connection> {
-        if let Some(connection) = lock(&self.readers).pop() {
-            return Ok(connection);
-        }
-        connect(&self.path, self.vfs.as_deref(), true)
     }
 }
 
@@ -187,16 +182,19 @@ impl Store for SqliteStore {
     }
 
     fn newest_event(&self, key: ResourceKey) -> Result<Option<Event>> {
-        let reader = self.reader()?;
-        // One statement sees one state: no transaction around it is needed.
-        let event = snapshot::newest_event(&reader, key)?;
-        lock(&self.readers).push(reader);
+        let reader = self.readers.at_now(self)?;
+        let event = snapshot::newest_event(reader.connection(), key)?;
+        self.readers.give_back(reader);
         Ok(event)
     }
 
     fn commit(&self, transactions: &[Transaction]) -> Result<Vec<std::result::Result<Committed, Rejection>>> {
         let writer = lock(&self.writer);
-        let (answers, rows) = commit::commit(self, &writer, transactions)?;
+        // The log cannot begin anew below a reader that looks at it.
+        self.readers.let_go(false);
+        let committed = commit::commit(self, &writer, transactions);
+        self.readers.let_go(true);
+        let (answers, rows) = committed?;
         self.checkpointer.fold_long_log(&writer);
         drop(writer);
         self.checkpointer.wrote(rows);
@@ -229,12 +227,14 @@ impl Store for SqliteStore {
         if let Some(&record_key) = given.pending.get(&patient) {
             return Ok(record_key);
         }
-        let reader = self.reader()?;
+        // Not in a state that a reader kept: what was committed a moment ago counts.
+        let reader = self.readers.free(self)?;
         let found = reader
+            .connection()
             .prepare_cached("SELECT record_key FROM patient WHERE key = ?1")
             .and_then(|mut s| s.query_row([patient.0], |row| row.get::<_, i64>(0)).optional())
             .map_err(error("reading a record key"));
-        lock(&self.readers).push(reader);
+        self.readers.give_back(reader);
         if let Some(record_key) = found? {
             return Ok(RecordKey(record_key as u64));
         }
@@ -252,6 +252,7 @@ impl Store for SqliteStore {
                 .execute(&format!("DELETE FROM {table} WHERE until <= ?1"), [position as i64])
                 .map_err(error("forgetting superseded rows"))? as u64;
         }
+        self.readers.let_go(true);
         Ok(forgotten)
     }
 
@@ -260,13 +261,14 @@ impl Store for SqliteStore {
     }
 
     fn size(&self) -> Result<Vec<(String, u64)>> {
-        let reader = self.reader()?;
+        let reader = self.readers.free(self)?;
         let mut sizes = Vec::new();
-        let pragma = |name: &str| reader.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let pragma =
+            |name: &str| reader.connection().pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let pages = pragma("page_count").map_err(error("reading the size"))?;
         let page_size = pragma("page_size").map_err(error("reading the size"))?;
         sizes.push(("total".to_owned(), (pages * page_size) as u64));
-        lock(&self.readers).push(reader);
+        self.readers.give_back(reader);
         Ok(sizes)
     }
 
@@ -274,11 +276,11 @@ impl Store for SqliteStore {
         if target.exists() {
             return Err(StoreError(format!("{} exists already: name a new file", target.display())));
         }
-        let reader = self.reader()?;
+        let reader = self.readers.free(self)?;
         let mut copy = Connection::open(target).map_err(error("opening the backup"))?;
         {
-            let backup =
-                rusqlite::backup::Backup::new(&reader, &mut copy).map_err(error("beginning the backup"))?;
+            let backup = rusqlite::backup::Backup::new(reader.connection(), &mut copy)
+                .map_err(error("beginning the backup"))?;
             loop {
                 let step = backup.step(1024).map_err(error("copying pages"))?;
                 let state = backup.progress();
@@ -291,7 +293,7 @@ impl Store for SqliteStore {
                 }
             }
         }
-        lock(&self.readers).push(reader);
+        self.readers.give_back(reader);
         copy.execute_batch("PRAGMA journal_mode = WAL;").map_err(error("closing the backup"))
     }
 }
@@ -299,6 +301,7 @@ impl Store for SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.checkpointer.stop();
+        self.readers.close();
         let writer = lock(&self.writer);
         // Best effort: what is not folded back now is read from the log at the next start.
         let _ = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));

@@ -1,6 +1,5 @@
 //! Reads of one consistent state.
 
-use std::cell::Cell;
 use std::cmp::Ordering;
 use std::ops::Bound;
 
@@ -10,8 +9,9 @@ use tongmai_store::{
     ResourceKey, Result, Seq, Snapshot, StoreError, TYPE_SLOT, TextHit, TextRange, dump,
 };
 
+use crate::SqliteStore;
+use crate::readers::Reader;
 use crate::schema::error;
-use crate::{SqliteStore, lock};
 
 fn failed(e: rusqlite::Error) -> StoreError {
     error("reading")(e)
@@ -21,44 +21,29 @@ fn failed(e: rusqlite::Error) -> StoreError {
 pub(crate) struct SqliteSnapshot<'s> {
     store: &'s SqliteStore,
     /// Taken out only when the snapshot ends.
-    connection: Option<Connection>,
-    position: Cell<Option<Seq>>,
+    reader: Option<Reader>,
 }
 
 impl<'s> SqliteSnapshot<'s> {
     pub(crate) fn begin(store: &'s SqliteStore) -> Result<SqliteSnapshot<'s>> {
-        let connection = store.reader()?;
-        connection.prepare_cached("BEGIN").and_then(|mut s| s.execute([])).map_err(failed)?;
-        let snapshot = SqliteSnapshot { store, connection: Some(connection), position: Cell::new(None) };
-        // The first read fixes the state.
-        snapshot.read_position()?;
-        Ok(snapshot)
+        Ok(SqliteSnapshot { store, reader: Some(store.readers.at_now(store)?) })
+    }
+
+    fn reader(&self) -> &Reader {
+        self.reader.as_ref().expect("present until the snapshot ends")
     }
 
     fn connection(&self) -> &Connection {
-        self.connection.as_ref().expect("present until the snapshot ends")
+        self.reader().connection()
     }
 
     fn statement(&self, sql: &str) -> Result<CachedStatement<'_>> {
         self.connection().prepare_cached(sql).map_err(failed)
     }
 
-    fn read_position(&self) -> Result<Seq> {
-        if let Some(position) = self.position.get() {
-            return Ok(position);
-        }
-        let position = self
-            .statement("SELECT max(seq) FROM event")?
-            .query_row([], |row| row.get::<_, Option<i64>>(0))
-            .map_err(failed)?
-            .unwrap_or(0) as Seq;
-        self.position.set(Some(position));
-        Ok(position)
-    }
-
     /// Whether rows that were current at `as_of` may lie in the old tables.
     fn looks_back(&self, as_of: Seq) -> bool {
-        self.position.get().is_some_and(|position| as_of < position)
+        as_of < self.reader().position()
     }
 
     fn collect_events(&self, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Event>> {
@@ -244,11 +229,8 @@ const PLACEHOLDERS: [&str; 8] = ["?1", "?2", "?3", "?4", "?5", "?6", "?7", "?8"]
 
 impl Drop for SqliteSnapshot<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            let ended = connection.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).is_ok();
-            if ended {
-                lock(&self.store.readers).push(connection);
-            }
+        if let Some(reader) = self.reader.take() {
+            self.store.readers.give_back(reader);
         }
     }
 }
@@ -382,7 +364,7 @@ fn merge<T, K: Ord>(out: &mut Vec<T>, from: usize, order: Order, limit: usize, k
 
 impl Snapshot for SqliteSnapshot<'_> {
     fn position(&self) -> Seq {
-        self.position.get().unwrap_or(0)
+        self.reader().position()
     }
 
     fn current(&mut self, key: ResourceKey) -> Result<Option<Current>> {

@@ -88,7 +88,13 @@ impl<'e, 't> Maker<'e, 't> {
             self.patient = role.and_then(|role| self.resource(block, role));
         }
         if self.patient.is_none() {
-            self.found(document, Severity::Error, "no-patient", "the document names no patient".to_owned(), "name the patient in recordTarget");
+            self.found(
+                document,
+                Severity::Error,
+                "no-patient",
+                "the document names no patient".to_owned(),
+                "name the patient in recordTarget",
+            );
         }
         if let (Some(block), Some(encounter)) =
             (tables.block("visit"), document.at("componentOf/encompassingEncounter"))
@@ -96,7 +102,9 @@ impl<'e, 't> Maker<'e, 't> {
             self.encounter = self.resource(block, encounter);
         }
         if let Some(block) = tables.block("related") {
-            for guardian in document.at("recordTarget/patientRole/patient").into_iter().flat_map(|p| p.all("guardian")) {
+            for guardian in
+                document.at("recordTarget/patientRole/patient").into_iter().flat_map(|p| p.all("guardian"))
+            {
                 self.resource(block, guardian);
             }
         }
@@ -166,7 +174,13 @@ impl<'e, 't> Maker<'e, 't> {
     }
 
     /// Fills a resource or a part; `false` where nothing was found that is not fixed.
-    fn fill(&mut self, node: &mut Node, block: &'e Block, element: &'e Element<'t>, root: &'e Element<'t>) -> bool {
+    fn fill(
+        &mut self,
+        node: &mut Node,
+        block: &'e Block,
+        element: &'e Element<'t>,
+        root: &'e Element<'t>,
+    ) -> bool {
         let mut any = false;
         for row in &block.rows {
             let is_given = !matches!(
@@ -196,7 +210,12 @@ impl<'e, 't> Maker<'e, 't> {
         any
     }
 
-    fn value(&mut self, conversion: &'e Conversion, found: Found<'e, 't>, root: &'e Element<'t>) -> Option<Node> {
+    fn value(
+        &mut self,
+        conversion: &'e Conversion,
+        found: Found<'e, 't>,
+        root: &'e Element<'t>,
+    ) -> Option<Node> {
         let tables = self.tables;
         let element = found.element;
         let words = || found.text.or_else(|| element.attribute("value")).unwrap_or(&element.text);
@@ -284,9 +303,20 @@ impl<'e, 't> Maker<'e, 't> {
             if STATEMENTS.contains(&child.name.as_ref()) && !self.is_used(child) {
                 let template = child.child("templateId").and_then(|t| t.attribute("root")).unwrap_or("none");
                 let code = child.child("code");
-                let code = code.and_then(|c| c.attribute("displayName").or(c.attribute("code"))).unwrap_or("none");
-                let message = format!("{} of template {template}, code {}, has no place in the tables", child.name, short(code));
-                self.found(child, Severity::Information, "unmapped", message, "add a block for its template to the table");
+                let code =
+                    code.and_then(|c| c.attribute("displayName").or(c.attribute("code"))).unwrap_or("none");
+                let message = format!(
+                    "{} of template {template}, code {}, has no place in the tables",
+                    child.name,
+                    short(code)
+                );
+                self.found(
+                    child,
+                    Severity::Information,
+                    "unmapped",
+                    message,
+                    "add a block for its template to the table",
+                );
             } else {
                 self.name_unused(child);
             }
@@ -297,7 +327,14 @@ impl<'e, 't> Maker<'e, 't> {
         self.used.contains(&element.offset) || element.children.iter().any(|child| self.is_used(child))
     }
 
-    fn found(&mut self, element: &Element<'_>, severity: Severity, code: &str, message: String, repair: &str) {
+    fn found(
+        &mut self,
+        element: &Element<'_>,
+        severity: Severity,
+        code: &str,
+        message: String,
+        repair: &str,
+    ) {
         if self.findings.len() <= limits::MESSAGE_FINDINGS {
             let path = self.places.of(element.offset);
             self.findings.push(Finding::new(severity, path, code, message).with_repair(repair));

@@ -134,7 +134,8 @@ impl Step {
         let (name, mut rest) = part.split_at(part.find('{').unwrap_or(part.len()));
         let mut conditions = Vec::new();
         while let Some(inner) = rest.strip_prefix('{') {
-            let (condition, after) = inner.split_once('}').ok_or_else(|| format!("'{part}' is not closed"))?;
+            let (condition, after) =
+                inner.split_once('}').ok_or_else(|| format!("'{part}' is not closed"))?;
             let (turned, condition) = match condition.strip_prefix('!') {
                 Some(condition) => (true, condition),
                 None => (false, condition),

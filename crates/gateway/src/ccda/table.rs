@@ -85,7 +85,8 @@ pub(super) struct Row {
 impl Row {
     /// Writes a value at the first free number, `number` or a later one; says whether it was written.
     pub fn place(&self, node: &mut Node, number: &mut usize, value: Node) -> bool {
-        let is_free = |node: &Node, number| self.target.get(node, number, "").is_none_or(|at| matches!(at, Json::Null));
+        let is_free =
+            |node: &Node, number| self.target.get(node, number, "").is_none_or(|at| matches!(at, Json::Null));
         while self.repeats && *number < REPETITIONS && !is_free(node, *number) {
             *number += 1;
         }
@@ -146,10 +147,8 @@ pub(super) enum Conversion {
 pub fn shipped() -> &'static Tables {
     static TABLES: OnceLock<Tables> = OnceLock::new();
     TABLES.get_or_init(|| {
-        let texts = [
-            include_str!("../../tables/ccda/resources.txt"),
-            include_str!("../../tables/ccda/systems.txt"),
-        ];
+        let texts =
+            [include_str!("../../tables/ccda/resources.txt"), include_str!("../../tables/ccda/systems.txt")];
         Tables::read(&texts).unwrap_or_else(|error| panic!("shipped table: {error}"))
     })
 }
@@ -172,7 +171,8 @@ impl Tables {
         for row in tables.blocks.iter().flat_map(|block| &block.rows) {
             match &row.conversion {
                 Conversion::Reference(name) | Conversion::Part(name) | Conversion::Same(name)
-                    if !tables.by_name.contains_key(name) => {
+                    if !tables.by_name.contains_key(name) =>
+                {
                     return Err(format!("there is no block '{name}'"));
                 }
                 Conversion::Map(name) if !tables.maps.contains_key(name) => {

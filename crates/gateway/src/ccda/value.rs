@@ -47,7 +47,8 @@ pub fn coding(element: &Element<'_>, tables: &Tables) -> Node {
 /// for a code which is not given are its text.
 pub fn concept(element: &Element<'_>, tables: &Tables, with_translations: bool) -> Node {
     let mut node = Json::Null;
-    let translations = element.all("translation").filter(|_| with_translations || element.attribute("code").is_none());
+    let translations =
+        element.all("translation").filter(|_| with_translations || element.attribute("code").is_none());
     for one in std::iter::once(element).chain(translations) {
         let coding = coding(one, tables);
         if !matches!(coding, Json::Null) {
@@ -199,7 +200,8 @@ pub fn narrative(element: &Element<'_>) -> Node {
 
 /// Blocks become paragraphs; cells of a row stand in one.
 fn paragraphs(element: &Element<'_>, out: &mut String) {
-    let is_block = matches!(element.name.as_ref(), "paragraph" | "item" | "tr" | "caption" | "content" | "list");
+    let is_block =
+        matches!(element.name.as_ref(), "paragraph" | "item" | "tr" | "caption" | "content" | "list");
     let holds_blocks = element.children.iter().any(|child| {
         matches!(child.name.as_ref(), "paragraph" | "item" | "tr" | "table" | "tbody" | "thead" | "list")
     });

@@ -33,6 +33,8 @@ pub struct View {
 pub struct Row {
     /// Digest of its values.
     pub digest: String,
+    /// How often it was taken; a correction back to earlier values is a new version too.
+    pub version: u32,
     /// Its amounts, in the order of the view's sums.
     pub amounts: Vec<String>,
 }
@@ -106,7 +108,11 @@ pub fn plan(form: &Form, view: &View, records: &[Record], state: &State) -> Plan
         };
         let key = parts.into_iter().collect::<Option<Vec<String>>>().map(|parts| parts.join("/"));
         let Some(key) = key.filter(|key| !key.is_empty()) else {
-            let finding = Finding::error(&*record.place, "no-key", "a column of the key is empty: the row is not taken");
+            let finding = Finding::error(
+                &*record.place,
+                "no-key",
+                "a column of the key is empty: the row is not taken",
+            );
             plan.findings.push(finding.with_repair("fill the columns that name a row"));
             continue;
         };
@@ -116,13 +122,14 @@ pub fn plan(form: &Form, view: &View, records: &[Record], state: &State) -> Plan
             plan.findings.push(finding.with_repair("name columns that are different in each row"));
             continue;
         }
-        let changed = text_of(form, record, &view.watermark).and_then(|text| {
-            crate::wst500::convert::time(&value::half_width(&text))
-        });
+        let changed = text_of(form, record, &view.watermark)
+            .and_then(|text| crate::wst500::convert::time(&value::half_width(&text)));
         let changed = changed.unwrap_or_default();
         let amounts = view.sums.iter().map(|name| text_of(form, record, name).unwrap_or_default()).collect();
-        let row = Row { digest: digest(record), amounts };
-        let change = match state.rows.get(&key) {
+        let before = state.rows.get(&key);
+        let version = before.map_or(1, |known| known.version.saturating_add(1));
+        let row = Row { digest: digest(record), version, amounts };
+        let change = match before {
             None => Change::New,
             Some(known) if known.digest == row.digest => Change::Unchanged,
             Some(_) => Change::Corrected,
@@ -168,10 +175,12 @@ impl State {
                 continue;
             }
             let mut parts = line.split('\t').map(str::to_owned);
-            let (Some(key), Some(digest)) = (parts.next(), parts.next()) else {
+            let (key, digest) = (parts.next(), parts.next());
+            let version = parts.next().and_then(|version| version.parse().ok());
+            let (Some(key), Some(digest), Some(version)) = (key, digest, version) else {
                 return Err(format!("'{line}' is no row of a state"));
             };
-            state.rows.insert(key, Row { digest, amounts: parts.collect() });
+            state.rows.insert(key, Row { digest, version, amounts: parts.collect() });
         }
         if whole { Ok(state) } else { Err("the end of the state is missing".to_owned()) }
     }
@@ -180,7 +189,7 @@ impl State {
     pub fn write(&self) -> String {
         let mut out = format!("{HEAD} {}\n", self.watermark);
         for (key, row) in &self.rows {
-            out.push_str(&format!("{key}\t{}", row.digest));
+            out.push_str(&format!("{key}\t{}\t{}", row.digest, row.version));
             row.amounts.iter().for_each(|amount| out.push_str(&format!("\t{amount}")));
             out.push('\n');
         }
@@ -190,7 +199,8 @@ impl State {
 
     /// The sum of an amount over all rows, in ten-thousandths; `None` where one is no number.
     fn sum(&self, at: usize) -> Option<i128> {
-        let amounts = self.rows.values().filter_map(|row| row.amounts.get(at)).filter(|amount| !amount.is_empty());
+        let amounts =
+            self.rows.values().filter_map(|row| row.amounts.get(at)).filter(|amount| !amount.is_empty());
         amounts.map(|amount| super::read::cents(amount)).sum()
     }
 }
@@ -206,7 +216,8 @@ pub fn reconcile(view: &View, state: &State, control: &[(String, String)]) -> Ve
             match at {
                 Some(at) => (state.sum(at), super::read::cents(said)),
                 None => {
-                    let finding = Finding::warning(&**name, "not-compared", format!("{name} is no sum of this view"));
+                    let finding =
+                        Finding::warning(&**name, "not-compared", format!("{name} is no sum of this view"));
                     findings.push(finding.with_repair("name the column under sums"));
                     continue;
                 }
@@ -258,7 +269,11 @@ mod tests {
         // A correction that the source did not date anew, and a row that came late.
         let second = [("1", "11.50", "2026-11-20"), ("3", "1", "2026-11-19"), ("2", "20", "2026-11-21")];
         assert_eq!(pull(&mut state, &second).0, [(Corrected, true), (New, true), (Unchanged, false)]);
+        assert_eq!(state.rows["1"].version, 2);
         assert_eq!(pull(&mut state, &second[..1]).1, ["2", "3"]);
+        // Back to the first values is a correction too.
+        assert_eq!(pull(&mut state, &first[..1]).0, [(Corrected, true)]);
+        assert_eq!(state.rows["1"].version, 3);
         assert_eq!(State::read(&state.write()), Ok(state.clone()));
         let torn = state.write();
         assert!(State::read(&torn[..torn.len() - 4]).is_err() && State::read("x").is_err());
@@ -268,10 +283,14 @@ mod tests {
     fn counts_and_sums_are_compared_with_the_source() {
         let mut state = State::default();
         pull(&mut state, &[("1", "10.50", ""), ("2", "0.1", "")]);
-        let control = |count: &str, sum: &str| vec![("count".into(), count.into()), ("D01".into(), sum.into())];
+        let control =
+            |count: &str, sum: &str| vec![("count".into(), count.into()), ("D01".into(), sum.into())];
         assert!(reconcile(&view(), &state, &control("2", "10.60")).is_empty());
         let findings = reconcile(&view(), &state, &control("3", "10.61"));
-        assert_eq!(findings.iter().map(|f| f.code.as_str()).collect::<Vec<_>>(), ["not-reconciled", "not-reconciled"]);
+        assert_eq!(
+            findings.iter().map(|f| f.code.as_str()).collect::<Vec<_>>(),
+            ["not-reconciled", "not-reconciled"]
+        );
         assert!(findings[1].message.contains("10.6"), "{}", findings[1].message);
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use tongmai_base::{Finding, Severity, limits};
 use tongmai_fhir::json::Json;
 
-use super::table::{Column, Conversion, Form, Order, is_running, type_of};
+use super::table::{Check, Column, Conversion, Form, Order, is_running, type_of};
 use super::{Cell, Record, value};
 use crate::build::{Node, number, object, property, push, reference, text};
-use crate::understood::escaped;
+use crate::understood::{by_identifier, escaped};
 use crate::wst500::path::REPETITIONS;
 use crate::{Entry, Request, Source, Understood, stable_id};
 
@@ -45,7 +45,10 @@ impl Form {
             by_key: HashMap::new(),
             findings: Vec::new(),
         };
-        for cell in &record.cells {
+        // In the order of the table, so that the order of the source makes no difference.
+        let mut cells: Vec<&Cell> = record.cells.iter().collect();
+        cells.sort_by_key(|cell| (cell.column, cell.number));
+        for cell in cells {
             maker.cell(cell);
         }
         maker.required();
@@ -53,7 +56,10 @@ impl Form {
         maker.fixed();
         for (name, written) in &record.unknown {
             if !value::clean(written).is_empty() {
-                let message = format!("column '{}' is not in the table of this form; its value is not used", short(name));
+                let message = format!(
+                    "column '{}' is not in the table of this form; its value is not used",
+                    short(name)
+                );
                 maker.findings.push(
                     Finding::warning(place(&record.place, name), "column-unmapped", message)
                         .with_repair("add the column to the table, or leave it out"),
@@ -81,13 +87,13 @@ impl Maker<'_> {
         if written.is_empty() {
             return;
         }
-        if column.conversion.is_plain() || !column.checks.is_empty() {
-            let half = value::half_width(&written);
-            if half != written && column.conversion.is_plain() {
-                let message = format!("'{}' is written in full width and read as '{}'", short(&written), short(&half));
-                self.found(Severity::Information, column, cell.number, "full-width", message, "write half-width characters");
-                written = half;
-            }
+        let half = value::half_width(&written);
+        if half != written && is_code(column) {
+            let message =
+                format!("'{}' is written in full width and read as '{}'", short(&written), short(&half));
+            let repair = "write half-width characters";
+            self.found(Severity::Information, column, cell.number, "full-width", message, repair);
+            written = half;
         }
         if cell.number >= REPETITIONS {
             let message = format!("more than {REPETITIONS} repetitions");
@@ -107,7 +113,14 @@ impl Maker<'_> {
             Ok(node) => self.place(column, cell.number, &written, node),
             Err(expected) => {
                 let message = format!("'{}' is not {expected}; it is left out", short(&written));
-                self.found(Severity::Error, column, cell.number, "value", message, &format!("write {expected}"));
+                self.found(
+                    Severity::Error,
+                    column,
+                    cell.number,
+                    "value",
+                    message,
+                    &format!("write {expected}"),
+                );
             }
         }
     }
@@ -116,9 +129,20 @@ impl Maker<'_> {
         let key = column.target.resource.as_str();
         if !column.target.steps.is_empty() {
             let at = self.resource(key, if is_running(key) { number } else { 0 });
+            // The same value twice is no contradiction: each fee of a list names its visit.
+            if super::table::at(&column.target, &self.made[at].2, number) == Some(&node) {
+                return;
+            }
             if !column.target.set(&mut self.made[at].2, number, "", node) {
                 let message = format!("'{}' stands for what another column gave already", short(written));
-                self.found(Severity::Warning, column, number, "twice", message, "write the value in one column");
+                self.found(
+                    Severity::Warning,
+                    column,
+                    number,
+                    "twice",
+                    message,
+                    "write the value in one column",
+                );
             }
             return;
         }
@@ -128,7 +152,10 @@ impl Maker<'_> {
                 let coding = element_coding(column, number);
                 let item = object([("coding", Json::Array(vec![coding]))]);
                 let price = object([("type", text("base")), ("amount", node)]);
-                let line = object([("chargeItemCodeableConcept", item), ("priceComponent", Json::Array(vec![price]))]);
+                let line = object([
+                    ("chargeItemCodeableConcept", item),
+                    ("priceComponent", Json::Array(vec![price])),
+                ]);
                 push(&mut self.made[at].2, "lineItem", line);
             }
             _ => {
@@ -148,9 +175,10 @@ impl Maker<'_> {
                     (Conversion::Boolean, flag) => ("valueBoolean", flag),
                     (Conversion::Integer, number) => ("valueInteger", number),
                     (Conversion::DateTime | Conversion::Date, time) => ("valueDateTime", time),
-                    (Conversion::Decimal | Conversion::Money, number) => {
-                        ("valueQuantity", if number.get("value").is_some() { number } else { object([("value", number)]) })
-                    }
+                    (Conversion::Decimal | Conversion::Money, number) => (
+                        "valueQuantity",
+                        if number.get("value").is_some() { number } else { object([("value", number)]) },
+                    ),
                     (_, words) => ("valueString", words),
                 };
                 *property(observation, name) = value;
@@ -181,7 +209,14 @@ impl Maker<'_> {
                 continue;
             }
             let message = format!("{} must have a value", column.name_of(0));
-            self.found(Severity::Error, column, 0, "required", message, "fill the column in the source system");
+            self.found(
+                Severity::Error,
+                column,
+                0,
+                "required",
+                message,
+                "fill the column in the source system",
+            );
         }
     }
 
@@ -208,7 +243,8 @@ impl Maker<'_> {
             };
             if !holds {
                 let column = &form.columns[rule.left];
-                let message = format!("{} ({} against {})", rule.message, short(&left), short(&right.join(" + ")));
+                let message =
+                    format!("{} ({} against {})", rule.message, short(&left), short(&right.join(" + ")));
                 self.found(Severity::Warning, column, 0, &rule.code, message, &rule.repair);
             }
         }
@@ -219,13 +255,16 @@ impl Maker<'_> {
         for fixed in &form.fixed {
             for number in self.numbers(&fixed.when) {
                 let holder = &fixed.target.resource;
-                let at = match self.by_key.get(&(holder.clone(), if is_running(holder) { number } else { 0 })) {
+                let at = match self.by_key.get(&(holder.clone(), if is_running(holder) { number } else { 0 }))
+                {
                     Some(at) => *at,
                     None if holder == &fixed.when => continue,
                     None => self.resource(holder, 0),
                 };
                 let value = match (fixed.value.as_str(), fixed.value.strip_prefix('#')) {
-                    (_, Some(more)) => self::number((number + more.parse::<usize>().unwrap_or(0)).to_string()),
+                    (_, Some(more)) => {
+                        self::number((number + more.parse::<usize>().unwrap_or(0)).to_string())
+                    }
                     ("true", _) => Json::Bool(true),
                     ("false", _) => Json::Bool(false),
                     (words, _) => text(words),
@@ -237,7 +276,8 @@ impl Maker<'_> {
             for number in self.numbers(&link.to) {
                 let url = self.url(&link.to, number);
                 let holder = &link.target.resource;
-                let holders = if is_running(&link.to) && !is_running(holder) { vec![0] } else { self.numbers(holder) };
+                let holders =
+                    if is_running(&link.to) && !is_running(holder) { vec![0] } else { self.numbers(holder) };
                 for held in holders {
                     let both_run = is_running(&link.to) && is_running(holder);
                     if both_run && held != number {
@@ -256,7 +296,8 @@ impl Maker<'_> {
     /// Observations and the invoice belong to the patient and the encounter.
     fn link_observations(&mut self) {
         let patient = self.by_key.contains_key(&("Patient".to_owned(), 0)).then(|| self.url("Patient", 0));
-        let encounter = self.by_key.contains_key(&("Encounter".to_owned(), 0)).then(|| self.url("Encounter", 0));
+        let encounter =
+            self.by_key.contains_key(&("Encounter".to_owned(), 0)).then(|| self.url("Encounter", 0));
         for (key, _, node) in &mut self.made {
             let is_invoice = key == "Invoice";
             if !is_invoice && type_of(key) != "Observation" {
@@ -265,7 +306,9 @@ impl Maker<'_> {
             if let Some(patient) = patient.as_deref().filter(|_| node.get("subject").is_none()) {
                 *property(node, "subject") = reference(patient);
             }
-            if let Some(encounter) = encounter.as_deref().filter(|_| !is_invoice && node.get("encounter").is_none()) {
+            if let Some(encounter) =
+                encounter.as_deref().filter(|_| !is_invoice && node.get("encounter").is_none())
+            {
                 *property(node, "encounter") = reference(encounter);
             }
             if is_invoice && node.get("status").is_none() {
@@ -276,7 +319,14 @@ impl Maker<'_> {
 
     fn url(&self, key: &str, number: usize) -> String {
         let source = &self.source;
-        let parts = [&source.format, &source.sender, &source.message_id, &self.place_if_unknown(), key, &number.to_string()];
+        let parts = [
+            &source.format,
+            &source.sender,
+            &source.message_id,
+            &self.place_if_unknown(),
+            key,
+            &number.to_string(),
+        ];
         let parts: Vec<&str> = parts.iter().map(|part| part.as_ref()).collect();
         format!("urn:uuid:{}", stable_id(&parts))
     }
@@ -286,7 +336,15 @@ impl Maker<'_> {
         if self.source.message_id.is_empty() { self.record.place.clone() } else { String::new() }
     }
 
-    fn found(&mut self, severity: Severity, column: &Column, number: usize, code: &str, message: String, repair: &str) {
+    fn found(
+        &mut self,
+        severity: Severity,
+        column: &Column,
+        number: usize,
+        code: &str,
+        message: String,
+        repair: &str,
+    ) {
         if self.findings.len() > limits::MESSAGE_FINDINGS {
             return;
         }
@@ -306,7 +364,10 @@ impl Maker<'_> {
         let mut entries = Vec::new();
         for ((key, number, mut node), full_url) in std::mem::take(&mut self.made).into_iter().zip(urls) {
             let is_thing = THINGS.contains(&type_of(&key));
-            let request = if is_thing {
+            let known = Some(&node).filter(|_| self.form.existing.contains(&key)).and_then(by_identifier);
+            let request = if let Some(query) = known {
+                Request::CreateUnless(query)
+            } else if is_thing {
                 let query = thing_query(&mut node, &format!("{system}:{}", type_of(&key)));
                 query.map_or(Request::Create, Request::CreateUnless)
             } else if record.is_empty() {
@@ -315,7 +376,11 @@ impl Maker<'_> {
                 // The record's own name of it, so that a corrected record takes its place.
                 let value = format!("{record}/{}/{number}", key.replace([':', '[', ']', '*'], "-"));
                 let query = format!("identifier={}%7C{}", escaped(&system), escaped(&value));
-                push(&mut node, "identifier", object([("system", text(system.as_str())), ("value", text(value))]));
+                push(
+                    &mut node,
+                    "identifier",
+                    object([("system", text(system.as_str())), ("value", text(value))]),
+                );
                 Request::Update(query)
             };
             entries.push(Entry { full_url, resource: node, request });
@@ -325,8 +390,13 @@ impl Maker<'_> {
         if understood.entries.is_empty() {
             let path = place(&self.record.place, "record");
             understood.findings.push(
-                Finding::new(Severity::Fatal, path, "nothing-understood", "no value of the record could be used")
-                    .with_repair("send the columns that the form names"),
+                Finding::new(
+                    Severity::Fatal,
+                    path,
+                    "nothing-understood",
+                    "no value of the record could be used",
+                )
+                .with_repair("send the columns that the form names"),
             );
         }
         understood
@@ -336,8 +406,14 @@ impl Maker<'_> {
 /// The search for a thing: by an identifier that is one person's or institution's everywhere; else by
 /// the sender's own number or name of it, which is added as an identifier of the sender.
 fn thing_query(node: &mut Node, own_system: &str) -> Option<String> {
-    let whole = |identifier: &Node| Some((identifier.text("system")?.to_owned(), identifier.text("value")?.to_owned()));
-    let known = node.items("identifier").iter().filter_map(whole).find(|(system, _)| EVERYWHERE.contains(&system.as_str()));
+    let whole = |identifier: &Node| {
+        Some((identifier.text("system")?.to_owned(), identifier.text("value")?.to_owned()))
+    };
+    let known = node
+        .items("identifier")
+        .iter()
+        .filter_map(whole)
+        .find(|(system, _)| EVERYWHERE.contains(&system.as_str()));
     if let Some((system, value)) = known {
         return Some(format!("identifier={}%7C{}", escaped(&system), escaped(&value)));
     }
@@ -358,6 +434,12 @@ fn element_coding(column: &Column, number: usize) -> Node {
     object([("system", text(system)), ("code", text(code)), ("display", text(column.name_of(number)))])
 }
 
+/// Whether full-width characters are only another way of writing here.
+fn is_code(column: &Column) -> bool {
+    let narrow = |check: &Check| matches!(check, Check::Citizen | Check::Digits | Check::Icd10 | Check::Icd9);
+    column.conversion.is_plain() || column.checks.iter().any(narrow)
+}
+
 fn place(record: &str, column: &str) -> String {
     if record.is_empty() { short(column) } else { format!("{record}, {}", short(column)) }
 }
@@ -369,7 +451,8 @@ fn short(written: &str) -> String {
 /// A time or a number, as text that compares as it should.
 fn comparable(written: &str) -> Option<String> {
     let half = value::half_width(written);
-    crate::wst500::convert::time(&half).map(|time| if time.len() == 10 { format!("{time}T00:00:00") } else { time })
+    crate::wst500::convert::time(&half)
+        .map(|time| if time.len() == 10 { format!("{time}T00:00:00") } else { time })
 }
 
 /// An amount in hundredths of a cent, exact.

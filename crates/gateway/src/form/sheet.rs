@@ -20,7 +20,8 @@ const TITLES: usize = 10;
 pub fn rows(bytes: &[u8]) -> (Vec<Vec<String>>, Vec<Finding>) {
     if bytes.len() > limits::MESSAGE_BYTES {
         let message = format!("{} bytes, {} are allowed", bytes.len(), limits::MESSAGE_BYTES);
-        let finding = Finding::new(Severity::Fatal, "/", "size", message).with_repair("send the file in parts");
+        let finding =
+            Finding::new(Severity::Fatal, "/", "size", message).with_repair("send the file in parts");
         return (Vec::new(), vec![finding]);
     }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\xd0\xcf\x11\xe0") {
@@ -46,7 +47,8 @@ fn workbook(bytes: &[u8]) -> (Vec<Vec<String>>, Vec<Finding>) {
         if range.is_empty() {
             continue;
         }
-        let rows = range.rows().map(|row| row.iter().map(cell_text).collect()).take(limits::SHEET_ROWS + TITLES);
+        let rows =
+            range.rows().map(|row| row.iter().map(cell_text).collect()).take(limits::SHEET_ROWS + TITLES);
         return (rows.collect(), Vec::new());
     }
     broken("no sheet holds anything".to_owned())
@@ -113,11 +115,13 @@ impl Form {
             return (Vec::new(), findings);
         }
         let known = |row: &[String]| row.iter().filter(|name| self.column(name).is_some()).count();
-        let header = rows.iter().take(TITLES + 1).enumerate().max_by_key(|(at, row)| (known(row), usize::MAX - at));
+        let header =
+            rows.iter().take(TITLES + 1).enumerate().max_by_key(|(at, row)| (known(row), usize::MAX - at));
         let Some((header_at, header)) = header.filter(|(_, row)| known(row) > 0) else {
             let example = self.columns.first().map(|column| format!("{} {}", column.code, column.name_of(0)));
             let message = "no row names a column of this form".to_owned();
-            let repair = format!("begin with a row of column codes or names, such as {}", example.unwrap_or_default());
+            let repair =
+                format!("begin with a row of column codes or names, such as {}", example.unwrap_or_default());
             findings.push(Finding::new(Severity::Fatal, "row 1", "header", message).with_repair(repair));
             return (Vec::new(), findings);
         };
@@ -137,13 +141,20 @@ impl Form {
             records.push(self.record(at, row, header, &columns));
         }
         if records.is_empty() {
-            let finding = Finding::new(Severity::Fatal, "row 2", "empty", "the sheet holds no row beneath its header");
+            let finding =
+                Finding::new(Severity::Fatal, "row 2", "empty", "the sheet holds no row beneath its header");
             findings.push(finding.with_repair("send rows with values"));
         }
         (records, findings)
     }
 
-    fn record(&self, at: usize, row: &[String], header: &[String], columns: &[Option<(usize, usize)>]) -> Record {
+    fn record(
+        &self,
+        at: usize,
+        row: &[String],
+        header: &[String],
+        columns: &[Option<(usize, usize)>],
+    ) -> Record {
         let mut record = Record { place: format!("row {}", at + 1), ..Record::default() };
         for (index, text) in row.iter().enumerate() {
             if text.trim().is_empty() {

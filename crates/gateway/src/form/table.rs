@@ -10,7 +10,8 @@
 //! is the number of the key plus one. `& Key.path | Key2` refers to another key. `root Key` is the
 //! key that a record is written from. `map name | code | code` is a code map. `! rule | code | message |
 //! repair` compares columns: `B15 >= B12`, `D01 = D11 + D12`. `identifier CODE…` names the columns
-//! that a record is known by, `sender CODE` the one that says who sent it.
+//! that a record is known by, `sender CODE` the one that says who sent it. `existing Key` names what other
+//! messages bring, and what is only referred to here.
 
 use std::collections::HashMap;
 
@@ -34,6 +35,8 @@ pub struct Form {
     pub(super) root: String,
     pub(super) identifier: Vec<usize>,
     pub(super) sender: Option<usize>,
+    /// Keys that other messages bring: looked for by their identifier, and left as they are.
+    pub(super) existing: Vec<String>,
     maps: HashMap<String, Vec<(String, String)>>,
     exact: HashMap<String, usize>,
     patterns: Vec<(String, String, usize, usize)>,
@@ -165,6 +168,10 @@ impl Form {
             self.root = root.to_owned();
             return Ok(());
         }
+        if let Some(key) = line.strip_prefix("existing ") {
+            self.existing.push(key.trim().to_owned());
+            return Ok(());
+        }
         let parts: Vec<&str> = line.split('|').map(str::trim).collect();
         if let Some(target) = parts[0].strip_prefix("= ") {
             let [_, value, ..] = parts[..] else { return Err("a fixed value without a value".to_owned()) };
@@ -218,10 +225,14 @@ impl Form {
 
     fn about_columns(&mut self, line: &str) -> Result<(), String> {
         let column = |form: &Form, code: &str| {
-            form.columns.iter().position(|c| c.code == code).ok_or_else(|| format!("there is no column '{code}'"))
+            form.columns
+                .iter()
+                .position(|c| c.code == code)
+                .ok_or_else(|| format!("there is no column '{code}'"))
         };
         if let Some(codes) = line.strip_prefix("identifier ") {
-            self.identifier = codes.split_whitespace().map(|code| column(self, code)).collect::<Result<_, _>>()?;
+            self.identifier =
+                codes.split_whitespace().map(|code| column(self, code)).collect::<Result<_, _>>()?;
             return Ok(());
         }
         if let Some(code) = line.strip_prefix("sender ") {

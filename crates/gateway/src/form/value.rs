@@ -22,7 +22,10 @@ pub fn half_width(written: &str) -> String {
 /// A name as it is compared: half width, small letters, without blanks and marks around.
 pub fn normal(name: &str) -> String {
     let name = half_width(name.trim_start_matches('\u{feff}'));
-    name.chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'' | '*')).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'' | '*'))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// A text without blanks around, or nothing where it is a filler.
@@ -98,7 +101,8 @@ fn is_citizen(written: &str) -> bool {
         return false;
     }
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = bytes[..17].iter().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let sum: u32 =
+        bytes[..17].iter().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
     b"10X98765432"[(sum % 11) as usize] == bytes[17].to_ascii_uppercase()
 }
 
@@ -123,7 +127,10 @@ pub(super) fn to_fhir(form: &Form, conversion: &Conversion, written: &str) -> Re
         },
         Conversion::Integer => {
             let whole = number_of(written).map(|n| n.strip_suffix(".0").map_or(n.clone(), str::to_owned));
-            whole.filter(|n| !n.contains('.') && n.len() < 10).map(number).ok_or_else(|| expect("a whole number"))
+            whole
+                .filter(|n| !n.contains('.') && n.len() < 10)
+                .map(number)
+                .ok_or_else(|| expect("a whole number"))
         }
         Conversion::Decimal => number_of(written).map(number).ok_or_else(|| expect("a number")),
         Conversion::Quantity(unit) => match number_of(written) {

@@ -36,15 +36,19 @@ impl Form {
                 by_url.entry(&url[id_at + 1..]).or_insert(at);
             }
         }
-        let is_root = |node: &Node| {
-            node.text("resourceType") == Some(type_of(&self.root)) && self.is_of_kind(node)
-        };
+        let is_root =
+            |node: &Node| node.text("resourceType") == Some(type_of(&self.root)) && self.is_of_kind(node);
         let roots: Vec<usize> = (0..stored.len()).filter(|at| is_root(stored[*at].1)).collect();
         roots
             .into_iter()
             .map(|root| {
-                let mut finder =
-                    Finder { form: self, stored, by_url: &by_url, found: HashMap::new(), taken: HashSet::new() };
+                let mut finder = Finder {
+                    form: self,
+                    stored,
+                    by_url: &by_url,
+                    found: HashMap::new(),
+                    taken: HashSet::new(),
+                };
                 finder.found.insert((self.root.clone(), 0), root);
                 finder.taken.insert(root);
                 finder.find();
@@ -103,7 +107,9 @@ impl Finder<'_, '_> {
             }
         }
         for key in self.form.keys() {
-            if !self.found.keys().any(|(found, _)| found == key) {
+            // What is referred to is found by its reference or not at all.
+            let is_target = self.form.links.iter().any(|link| link.to == key);
+            if !is_target && !self.found.keys().any(|(found, _)| found == key) {
                 self.search(key);
                 self.follow();
             }
@@ -215,7 +221,8 @@ impl Finder<'_, '_> {
             .map(|at| self.stored[*at].0.as_str())
             .collect();
         let is_ours = |coding: &Node, number: usize| {
-            let code = if column.element.is_empty() { column.code_of(number) } else { column.element.clone() };
+            let code =
+                if column.element.is_empty() { column.code_of(number) } else { column.element.clone() };
             let name = column.name_of(number);
             let system_fits = column.element.is_empty() || coding.text("system") == Some(ELEMENTS);
             let named = coding.text("display").is_none_or(|display| display == name);
@@ -235,7 +242,8 @@ impl Finder<'_, '_> {
                     for line in node.items("lineItem") {
                         let item = line.get("chargeItemCodeableConcept");
                         let codings = item.map(|item| item.items("coding")).unwrap_or_default();
-                        let amount = line.items("priceComponent").first().and_then(|price| price.get("amount"));
+                        let amount =
+                            line.items("priceComponent").first().and_then(|price| price.get("amount"));
                         for number in (0..numbers).filter(|n| codings.iter().any(|c| is_ours(c, *n))) {
                             self.push(index, column, number, amount, cells);
                         }
@@ -243,10 +251,11 @@ impl Finder<'_, '_> {
                 }
                 (Some("Observation"), "Observation") => {
                     let codings = node.get("code").map(|code| code.items("coding")).unwrap_or_default();
-                    let value = ["valueQuantity", "valueBoolean", "valueInteger", "valueDateTime", "valueString"]
-                        .iter()
-                        .find_map(|name| node.get(name))
-                        .or_else(|| node.get("valueCodeableConcept")?.items("coding").first());
+                    let value =
+                        ["valueQuantity", "valueBoolean", "valueInteger", "valueDateTime", "valueString"]
+                            .iter()
+                            .find_map(|name| node.get(name))
+                            .or_else(|| node.get("valueCodeableConcept")?.items("coding").first());
                     for number in (0..numbers).filter(|n| codings.iter().any(|c| is_ours(c, *n))) {
                         self.push(index, column, number, value, cells);
                     }
@@ -256,7 +265,14 @@ impl Finder<'_, '_> {
         }
     }
 
-    fn push(&self, index: usize, column: &Column, number: usize, value: Option<&Node>, cells: &mut Vec<Cell>) {
+    fn push(
+        &self,
+        index: usize,
+        column: &Column,
+        number: usize,
+        value: Option<&Node>,
+        cells: &mut Vec<Cell>,
+    ) {
         let known = cells.iter().any(|cell| cell.column == index && cell.number == number);
         let written = value.and_then(|value| {
             value::from_fhir(self.form, &column.conversion, value)
@@ -277,7 +293,8 @@ impl Form {
         let columns = self.columns.iter().enumerate().filter(|(at, column)| lacks(*at, column));
         columns
             .map(|(_, column)| {
-                let path = format!("{}, {} {} ({})", record.place, column.code, column.name_of(0), column.element);
+                let path =
+                    format!("{}, {} {} ({})", record.place, column.code, column.name_of(0), column.element);
                 tongmai_base::Finding::warning(path, "required", "nothing stored gives the column its value")
                     .with_repair(format!("store {}", column.place()))
             })

@@ -20,7 +20,8 @@ use crate::{Source, Understood};
 pub fn form() -> &'static Form {
     static FORM: OnceLock<Form> = OnceLock::new();
     FORM.get_or_init(|| {
-        Form::read(include_str!("../../tables/hqms/front-page.txt")).unwrap_or_else(|error| panic!("hqms: {error}"))
+        Form::read(include_str!("../../tables/hqms/front-page.txt"))
+            .unwrap_or_else(|error| panic!("hqms: {error}"))
     })
 }
 

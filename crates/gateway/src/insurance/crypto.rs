@@ -98,7 +98,8 @@ pub fn sm4_decrypt(key: &[u8; BLOCK], sealed: &[u8]) -> Option<Vec<u8>> {
         before = chunk;
     }
     let more = usize::from(*out.last()?);
-    let is_padding = (1..=BLOCK).contains(&more) && out[out.len() - more..].iter().all(|b| usize::from(*b) == more);
+    let is_padding =
+        (1..=BLOCK).contains(&more) && out[out.len() - more..].iter().all(|b| usize::from(*b) == more);
     is_padding.then(|| {
         out.truncate(out.len() - more);
         out

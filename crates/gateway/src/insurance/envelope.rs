@@ -91,7 +91,12 @@ impl Gate {
         let (message_id, institution) = (of("msgid"), of("fixmedins_code"));
         let Some(keys) = self.keys.get(&institution) else {
             let message = format!("no key of institution {institution} is known");
-            return Err(vec![fault("fixmedins_code", "key-unknown", message, "register the institution's key")]);
+            return Err(vec![fault(
+                "fixmedins_code",
+                "key-unknown",
+                message,
+                "register the institution's key",
+            )]);
         };
         let input = input_text(&decoded.text, &root).unwrap_or_default();
         let signed = format!("{}|{message_id}|{}|{institution}|{input}", of("infno"), of("inf_time"));
@@ -109,12 +114,22 @@ impl Gate {
         let whose = message_id.get(..12).unwrap_or_default();
         if whose != institution {
             let message = format!("msgid begins with {whose}, the institution is {institution}");
-            return Err(vec![fault("msgid", "msgid-institution", message, "begin msgid with fixmedins_code")]);
+            return Err(vec![fault(
+                "msgid",
+                "msgid-institution",
+                message,
+                "begin msgid with fixmedins_code",
+            )]);
         }
         let time = message_id.get(12..26).and_then(seconds);
         let Some(time) = time.filter(|time| (now - time).abs() <= WINDOW) else {
             let message = format!("the time within msgid is not within {WINDOW} seconds of the clock");
-            return Err(vec![fault("msgid", "message-time", message, "set the clock, and send with a new msgid")]);
+            return Err(vec![fault(
+                "msgid",
+                "message-time",
+                message,
+                "set the clock, and send with a new msgid",
+            )]);
         };
         let kept = self.seen.split_off(&(now - 2 * WINDOW, String::new()));
         self.seen = kept;
@@ -128,7 +143,8 @@ impl Gate {
 
 /// The answer to a message, as the platform gives it.
 pub fn answer(message_id: &str, findings: &[Finding], output: Option<Node>, now: &str) -> Node {
-    let worst = findings.iter().filter(|f| f.severity >= Severity::Error).max_by_key(|finding| finding.severity);
+    let worst =
+        findings.iter().filter(|f| f.severity >= Severity::Error).max_by_key(|finding| finding.severity);
     object([
         ("infcode", text(if worst.is_some() { "-1" } else { "0" })),
         ("inf_refmsgid", text(message_id)),
@@ -143,14 +159,24 @@ fn fields(root: &Json<'_>) -> Vec<Finding> {
     for (name, length) in FIELDS {
         let value = root.text(name).unwrap_or_default();
         if value.is_empty() {
-            faults.push(fault(name, "envelope-field", format!("{name} is missing"), "write the field as a text"));
+            faults.push(fault(
+                name,
+                "envelope-field",
+                format!("{name} is missing"),
+                "write the field as a text",
+            ));
         } else if *length > 0 && value.chars().count() != *length {
             let message = format!("{name} has {} characters, not {length}", value.chars().count());
             faults.push(fault(name, "envelope-field", message, &format!("write {length} characters")));
         }
     }
     if root.get("input").is_none() {
-        faults.push(fault("input", "envelope-field", "input is missing".to_owned(), "write the message's input"));
+        faults.push(fault(
+            "input",
+            "envelope-field",
+            "input is missing".to_owned(),
+            "write the message's input",
+        ));
     }
     faults
 }
@@ -158,9 +184,15 @@ fn fields(root: &Json<'_>) -> Vec<Finding> {
 fn check_signature(keys: &Keys, kind: &str, written: &str, signed: &[u8]) -> Result<(), Vec<Finding>> {
     if written.is_empty() {
         let message = "cainfo is empty: nobody signed the message".to_owned();
-        return Err(vec![fault("cainfo", "signature-missing", message, "sign the message with the institution's key")]);
+        return Err(vec![fault(
+            "cainfo",
+            "signature-missing",
+            message,
+            "sign the message with the institution's key",
+        )]);
     }
-    let bytes = BASE64.decode(written.as_bytes()).ok().filter(|bytes| matches!(bytes.len(), 64 | 70..=72 | 32));
+    let bytes =
+        BASE64.decode(written.as_bytes()).ok().filter(|bytes| matches!(bytes.len(), 64 | 70..=72 | 32));
     let bytes = bytes.or_else(|| HEXLOWER_PERMISSIVE.decode(written.as_bytes()).ok()).unwrap_or_default();
     let is_right = match kind {
         "SM2" => crypto::is_signed(&keys.sm2, crypto::IDENTITY, signed, &bytes),
@@ -174,7 +206,12 @@ fn check_signature(keys: &Keys, kind: &str, written: &str, signed: &[u8]) -> Res
         return Ok(());
     }
     let message = format!("cainfo is not the {kind} signature of this message by this institution");
-    Err(vec![fault("cainfo", "signature-wrong", message, "sign infno|msgid|inf_time|fixmedins_code|input as sent")])
+    Err(vec![fault(
+        "cainfo",
+        "signature-wrong",
+        message,
+        "sign infno|msgid|inf_time|fixmedins_code|input as sent",
+    )])
 }
 
 fn open_input(keys: &Keys, sealed: &str) -> Result<String, Vec<Finding>> {
@@ -184,7 +221,12 @@ fn open_input(keys: &Keys, sealed: &str) -> Result<String, Vec<Finding>> {
     });
     plain.ok_or_else(|| {
         let message = "input is a text that is not SM4 of the agreed key".to_owned();
-        vec![fault("input", "input-encryption", message, "encrypt with SM4-CBC, the initial value first, in Base64")]
+        vec![fault(
+            "input",
+            "input-encryption",
+            message,
+            "encrypt with SM4-CBC, the initial value first, in Base64",
+        )]
     })
 }
 
@@ -269,7 +311,8 @@ mod tests {
         let bare = input.strip_prefix('"').and_then(|input| input.strip_suffix('"')).unwrap_or(input);
         let signed = format!("4101|{id}|2026-11-27 09:25:00|{HOSPITAL}|{bare}");
         let signature = match kind {
-            "SM2" => BASE64.encode(&crypto::sign(&hex(SECRET), crypto::IDENTITY, signed.as_bytes()).expect("a key")),
+            "SM2" => BASE64
+                .encode(&crypto::sign(&hex(SECRET), crypto::IDENTITY, signed.as_bytes()).expect("a key")),
             _ => HEXLOWER_PERMISSIVE.encode(&crypto::hmac_sm3(b"shared", signed.as_bytes())),
         };
         format!(

@@ -63,7 +63,9 @@ pub fn read(bytes: &[u8]) -> Understood {
     findings.extend(decoded.findings);
     let root = match Json::parse_str(&decoded.text) {
         Ok(root) => root,
-        Err(error) => return refused(source, findings, "/", "json", error.to_string(), "send one JSON object"),
+        Err(error) => {
+            return refused(source, findings, "/", "json", error.to_string(), "send one JSON object");
+        }
     };
     let number = match root.text("infno") {
         Some(number) => number.to_owned(),
@@ -73,7 +75,14 @@ pub fn read(bytes: &[u8]) -> Understood {
     let Some(form) = form(&number) else {
         let known = numbers().collect::<Vec<_>>().join(", ");
         let message = format!("message '{number}' has no table");
-        return refused(source, findings, "infno", "message-number", message, &format!("send one of {known}"));
+        return refused(
+            source,
+            findings,
+            "infno",
+            "message-number",
+            message,
+            &format!("send one of {known}"),
+        );
     };
     let input = root.get("input").or_else(|| root.get("output")).unwrap_or(&root);
     let mut input = input.clone().into_owned();
@@ -111,12 +120,21 @@ fn principal_first(input: &mut Node, findings: &mut Vec<Finding>) {
             let main = diagnoses.remove(at);
             diagnoses.insert(0, main);
             let message = format!("the main diagnosis stands at place {} and is read as the first", at + 1);
-            let finding = Finding::new(Severity::Information, format!("diseinfo[{at}].maindiag_flag"), "order", message);
+            let finding = Finding::new(
+                Severity::Information,
+                format!("diseinfo[{at}].maindiag_flag"),
+                "order",
+                message,
+            );
             findings.push(finding.with_repair("write the main diagnosis first"));
         }
         None => findings.push(
-            Finding::warning("diseinfo[0].maindiag_flag", "no-principal", "no diagnosis is marked as the main one")
-                .with_repair("write maindiag_flag 1 for the main diagnosis"),
+            Finding::warning(
+                "diseinfo[0].maindiag_flag",
+                "no-principal",
+                "no diagnosis is marked as the main one",
+            )
+            .with_repair("write maindiag_flag 1 for the main diagnosis"),
         ),
     }
 }

@@ -28,7 +28,8 @@ pub fn form() -> &'static Form {
 
 /// Reads a sheet of cards, or one card (or an array of them) as JSON with the columns' codes or names.
 pub fn read(bytes: &[u8]) -> Vec<Understood> {
-    let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'['));
+    let is_json =
+        bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'['));
     if is_json && let Ok(root) = Json::parse(bytes) {
         let cards = match &root {
             Json::Array(cards) => cards.as_slice(),

@@ -186,7 +186,9 @@ fn identifier_system(mark: &str) -> Cow<'_, str> {
 fn is_marked(item: &Node, name: &str, mark: &str) -> bool {
     match name {
         "extension" => item.text("url").and_then(|url| url.strip_prefix(EXTENSION)) == Some(mark),
-        "identifier" | "coding" => item.text("system").is_some_and(|system| system == identifier_system(mark)),
+        "identifier" | "coding" => {
+            item.text("system").is_some_and(|system| system == identifier_system(mark))
+        }
         // Parts of prices and those who took part are told apart by their words.
         "priceComponent" | "totalPriceComponent" => words(item.get("code")) == Some(mark),
         "performer" => words(item.get("function")) == Some(mark),

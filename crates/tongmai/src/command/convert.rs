@@ -8,8 +8,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use tongmai_base::{Finding, Severity};
 use tongmai_fhir::json::{Json, write_string};
-use tongmai_gateway::hl7v2::{self, table::Tables};
 use tongmai_gateway::build::Node;
+use tongmai_gateway::hl7v2::{self, table::Tables};
 use tongmai_gateway::{
     Entry, Request, Understood, ccda, hqms, insurance, ips, report_card, stable_id, wst500,
 };
@@ -110,7 +110,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 Some(Target::Document(kind)) => kind,
                 // Sheets hold the visits of all files.
                 Some(_) => {
-                    gathered.extend(understood.entries.into_iter().map(|entry| (entry.full_url, entry.resource)));
+                    gathered
+                        .extend(understood.entries.into_iter().map(|entry| (entry.full_url, entry.resource)));
                     continue;
                 }
             };
@@ -167,7 +168,8 @@ impl Target {
             .strip_prefix("wst500:")
             .with_context(|| format!("'{to}' is no format: write wst500:C0032, hqms, 4101 or report-card"))?;
         let found = wst500::types().map(|(known, _)| known).find(|known| *known == code);
-        let found = found.with_context(|| format!("'{code}' is no document type: write one of C0001 to C0053"))?;
+        let found =
+            found.with_context(|| format!("'{code}' is no document type: write one of C0001 to C0053"))?;
         Ok(Target::Document(found))
     }
 
@@ -184,7 +186,9 @@ impl Target {
             Target::Document(_) => bail!("a document is written of each message by itself"),
         };
         if text.lines().count() < usize::from(!matches!(self, Target::SettlementList)) + 1 {
-            bail!("nothing in these files makes a row of that format: it begins at an Encounter, a report card at its Condition");
+            bail!(
+                "nothing in these files makes a row of that format: it begins at an Encounter, a report card at its Condition"
+            );
         }
         out.write_all(text.as_bytes())?;
         Ok(remarks)

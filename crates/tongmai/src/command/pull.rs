@@ -68,7 +68,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (Some("report-card"), None) => report_card::form(),
         (None, Some(table)) => {
             let path = folder.join(table);
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text =
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             own = Form::read(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
             &own
         }
@@ -102,7 +103,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             findings.extend(understood.findings);
             continue;
         }
-        let original = form.sheet(std::slice::from_ref(&record), false);
+        // The version stands with the original, so that values which come back are not taken for the same message.
+        let original = format!(
+            "{}# version {}\n",
+            form.sheet(std::slice::from_ref(&record), false),
+            planned.row.version
+        );
         let receipt = runtime.block_on(pipeline.keep(understood, original.as_bytes(), "text/csv"));
         findings.extend(receipt.findings);
         match receipt.kept {
@@ -118,7 +124,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         write_state(&state_file, &state)?;
     }
     let unchanged = plan.rows.len() - new - corrected;
-    println!("{new} new, {corrected} corrected ({late} of them late), {unchanged} unchanged, {} gone from the source, {aside} set aside, watermark {}", plan.gone.len(), or_none(&state.watermark));
+    println!(
+        "{new} new, {corrected} corrected ({late} of them late), {unchanged} unchanged, {} gone from the source, {aside} set aside, watermark {}",
+        plan.gone.len(),
+        or_none(&state.watermark)
+    );
     let unequal = match &config.control {
         Some(control) => reconcile(&view, &state, &control_of(&folder.join(control))?),
         None => Vec::new(),
@@ -179,14 +189,18 @@ fn control_of(path: &Path) -> Result<Vec<(String, String)>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let (rows, _) = sheet::rows(&bytes);
     let pairs = rows.into_iter().filter_map(|row| match row.as_slice() {
-        [name, value, ..] if !value.trim().is_empty() => Some((name.trim().to_owned(), value.trim().to_owned())),
+        [name, value, ..] if !value.trim().is_empty() => {
+            Some((name.trim().to_owned(), value.trim().to_owned()))
+        }
         _ => None,
     });
     Ok(pairs.collect())
 }
 
 fn write_findings(path: &Path, source: &Path, findings: &[Finding]) -> Result<()> {
-    let mut out = std::io::BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?);
+    let mut out = std::io::BufWriter::new(
+        File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+    );
     for finding in findings {
         super::convert::write_finding(&mut out, source, finding)?;
     }

@@ -1,6 +1,7 @@
 //! `tongmai serve`: FHIR and pages over HTTP.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tongmai_dicom::web::{Ask, DicomWeb};
 use tongmai_engine::Validation;
 use tongmai_gateway::hl7v2::{self, listen::Listener};
 use tongmai_gateway::pipeline::Pipeline;
-use tongmai_http::{Asked, Pages, Service};
+use tongmai_http::{Answer, Asked, Pages, Service};
 
 use crate::installation::{Installation, Place, now};
 
@@ -145,14 +146,15 @@ fn with_images(pages: Pages, installation: &Installation) -> Result<Pages> {
     let folder = installation.folder.join("blobs");
     let blobs = Blobs::open(&folder).with_context(|| format!("cannot keep blobs in {}", folder.display()))?;
     let web = Arc::new(DicomWeb::new(installation.engine.clone(), installation.access.clone(), blobs));
-    Ok(Arc::new(move |asked: Asked| {
+    Ok(Arc::new(move |asked: Asked| -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         let is_ours = asked.path == "/dicom-web" || asked.path.starts_with("/dicom-web/");
         if !is_ours {
             return pages(asked);
         }
         let web = web.clone();
         Box::pin(async move {
-            let query: Vec<(String, String)> = form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
+            let query: Vec<(String, String)> =
+                form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
             let ask = Ask {
                 method: asked.method.as_str(),
                 path: asked.path.strip_prefix("/dicom-web").unwrap_or_default(),
