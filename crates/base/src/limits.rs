@@ -39,6 +39,10 @@ pub const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 pub const MESSAGE_SEGMENTS: usize = 20_000;
 /// Most messages of one HL7 v2 batch file.
 pub const BATCH_MESSAGES: usize = 10_000;
+/// Largest DICOM file that is kept, in bytes.
+pub const IMAGE_BYTES: usize = 512 * 1024 * 1024;
+/// Most rows of one sheet (CSV, Excel) that a door takes in.
+pub const SHEET_ROWS: usize = 100_000;
 /// Most findings that a door reports of one message; one more says that there are others.
 pub const MESSAGE_FINDINGS: usize = 1_000;
 /// Deepest nesting of an XML document.
@@ -77,6 +81,8 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("batch-messages", BATCH_MESSAGES as u64, "messages"),
     ("waiting-messages", WAITING_MESSAGES as u64, "messages"),
     ("channels", CHANNELS as u64, "senders"),
+    ("image", IMAGE_BYTES as u64, "bytes"),
+    ("sheet-rows", SHEET_ROWS as u64, "rows"),
     ("match-candidates", MATCH_CANDIDATES as u64, "patients"),
     ("message-findings", MESSAGE_FINDINGS as u64, "findings"),
     ("xml-depth", XML_DEPTH as u64, "levels"),

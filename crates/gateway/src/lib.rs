@@ -8,20 +8,27 @@
 //! [`pipeline`], which keeps the original and commits; it alone waits and writes.
 
 pub mod build;
+pub mod ccda;
 pub mod charset;
 pub mod combine;
 pub mod door;
 pub mod emit;
 pub mod fhir;
+pub mod form;
 pub mod hl7v2;
 pub mod link;
 pub mod local;
 pub mod mapping;
+pub mod hqms;
+pub mod insurance;
+pub mod ips;
 pub mod pipeline;
 pub mod repair;
+pub mod report_card;
 pub mod service;
 mod understood;
 pub mod wst500;
 pub mod xml;
 
 pub use understood::{Entry, Request, Source, Understood, stable_id};
+pub use wst500::convert::decimal;

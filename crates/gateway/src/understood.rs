@@ -77,10 +77,39 @@ pub fn stable_id(parts: &[&str]) -> String {
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
+/// A value of a search, escaped as FHIR and addresses want it.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' => {
+                out.push(byte as char);
+            }
+            b'\\' | b'|' | b',' | b'$' => out.push_str(&format!("%5C%{byte:02X}")),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+/// The search that finds what carries the first whole identifier of a resource.
+pub(crate) fn by_identifier(node: &Node) -> Option<String> {
+    node.items("identifier").iter().find_map(|identifier| {
+        let (system, value) = (identifier.text("system")?, identifier.text("value")?);
+        let whole = !system.is_empty() && !value.trim().is_empty();
+        whole.then(|| format!("identifier={}%7C{}", escaped(system), escaped(value)))
+    })
+}
+
 impl Understood {
+    /// Whether a finding says that nothing can be used.
+    pub fn is_fatal(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Fatal)
+    }
+
     /// Whether anything can be committed.
     pub fn is_refused(&self) -> bool {
-        self.entries.is_empty() || self.findings.iter().any(|finding| finding.severity == Severity::Fatal)
+        self.entries.is_empty() || self.is_fatal()
     }
 
     /// Makes every resource pass structural validation. What breaks a rule is taken out and stands

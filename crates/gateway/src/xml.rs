@@ -135,6 +135,24 @@ pub fn read<'t>(text: &'t str, findings: &mut Vec<Finding>) -> Option<Element<'t
     salvage.finish()
 }
 
+/// The first element of a name, the root included: documents arrive within envelopes.
+pub fn find<'e, 't>(element: &'e Element<'t>, name: &str) -> Option<&'e Element<'t>> {
+    if element.name == name {
+        return Some(element);
+    }
+    element.children.iter().find_map(|child| find(child, name))
+}
+
+/// The encoding that an XML declaration names.
+pub fn declared_encoding(bytes: &[u8]) -> Option<String> {
+    let head = &bytes[..bytes.len().min(200)];
+    let head: String = head.iter().map(|byte| char::from(*byte)).collect();
+    let declaration = head.split_once("<?xml")?.1.split_once("?>")?.0;
+    let after = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
+    let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    after[1..].split_once(quote).map(|(label, _)| label.to_owned())
+}
+
 /// Says where a byte offset of a text is, as `line:column`. The lines are counted once.
 pub struct Places<'t> {
     text: &'t str,

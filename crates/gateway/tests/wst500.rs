@@ -242,3 +242,25 @@ fn what_is_planned_is_not_told_as_done() {
     assert_eq!(states, [Some("preparation")]);
     assert!(emitted(&understood, "C0026").contains("moodCode=\"INT\""));
 }
+
+/// A document of WS/T 483 (health records) is read by the tables that it shares with WS/T 500.
+#[test]
+fn health_records_are_read_as_far_as_the_tables_know_their_elements() {
+    let text = wst500::example::xml("C0002").expect("a type");
+    let template = "2.16.156.10011.2.1.1.";
+    let (number, _) =
+        text.split_once(template).map(|(_, rest)| rest.split_once('"').expect("a root")).expect("a template");
+    let plain = wst500::read(text.as_bytes());
+    for part in [1, 12, 20] {
+        let record = text
+            .replace(&format!("{template}{number}\""), &format!("{template}{part}\""))
+            .replace("code=\"C0002\"", "code=\"HSDB00\"");
+        let understood = wst500::read(record.as_bytes());
+        assert!(!understood.is_refused(), "{part}: {:?}", understood.findings);
+        assert!(understood.findings.iter().any(|finding| finding.code == "health-record"));
+        assert_eq!(understood.census().get("Patient"), plain.census().get("Patient"));
+        assert_eq!(understood.census().get("Observation"), plain.census().get("Observation"));
+    }
+    let none = text.replace("code=\"C0002\"", "code=\"HSDB00\"");
+    assert!(wst500::read(none.as_bytes()).is_refused(), "another type without the template is still refused");
+}

@@ -8,6 +8,7 @@ pub mod engage;
 pub mod export;
 pub mod identity;
 pub mod import;
+pub mod pull;
 pub mod serve;
 pub mod surveil;
 pub mod upkeep;

@@ -29,10 +29,12 @@ enum Command {
     Serve(command::serve::Arguments),
     /// Take in files: NDJSON, Bundles, folders, .zip, .gz, .zst.
     Import(command::import::Arguments),
-    /// Read what hospitals emit (HL7 v2) and print it as FHIR.
+    /// Read what hospitals emit and print it as FHIR, or as another of their formats.
     Convert(command::convert::Arguments),
     /// The doors: send a county through them, check tables of local services.
     Doors(command::doors::Arguments),
+    /// Pull a view of a hospital's database (CSV, Excel) again and again, and reconcile it.
+    Pull(command::pull::Arguments),
     /// Write all current resources as NDJSON.
     Export(command::export::Arguments),
     /// Walk the hash chain and compare every index with a rebuild.
@@ -71,6 +73,7 @@ fn main() -> std::process::ExitCode {
         Command::Import(arguments) => command::import::run(&arguments),
         Command::Convert(arguments) => command::convert::run(&arguments),
         Command::Doors(arguments) => command::doors::run(&arguments),
+        Command::Pull(arguments) => command::pull::run(&arguments),
         Command::Export(arguments) => command::export::run(&arguments),
         Command::Verify(arguments) => command::upkeep::verify(&arguments),
         Command::Backup(arguments) => command::upkeep::backup(&arguments),

@@ -108,6 +108,8 @@ pub struct Section {
 pub struct Document {
     /// `C0032`.
     pub code: String,
+    /// The part of WS/T 483 that its template names, 1 to 20; 0 for documents of WS/T 500.
+    pub health_record: u8,
     pub head: Vec<Leaf>,
     pub sections: Vec<Section>,
 }
@@ -116,7 +118,13 @@ pub struct Document {
 pub fn from_xml(root: &Element<'_>, places: &Places<'_>, findings: &mut Vec<Finding>) -> Document {
     let mut reader = Reader { places, findings };
     let code = root.child("code").and_then(|code| code.attribute("code")).unwrap_or_default();
-    let mut document = Document { code: code.to_owned(), ..Document::default() };
+    // The templates of WS/T 483 are the twenty before those of WS/T 500.
+    let part = root.all("templateId").find_map(|template| {
+        let number = template.attribute("root")?.strip_prefix("2.16.156.10011.2.1.1.")?.parse().ok()?;
+        (1..=20).contains(&number).then_some(number)
+    });
+    let health_record = part.unwrap_or(0);
+    let mut document = Document { code: code.to_owned(), health_record, ..Document::default() };
     for (number, child) in numbered(&root.children) {
         match child.name.as_ref() {
             "component" => reader.body(child, &mut document),

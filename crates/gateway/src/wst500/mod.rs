@@ -6,13 +6,13 @@
 //! belong to it (`elements.txt`), where they stand (`layout.txt`) and what they are
 //! in FHIR (`fhir.txt`).
 
-mod convert;
+pub(crate) mod convert;
 pub mod coverage;
 mod document;
 mod emitter;
 pub mod example;
 mod layout;
-mod path;
+pub(crate) mod path;
 mod reader;
 mod skeleton;
 pub(crate) mod table;
@@ -49,11 +49,11 @@ pub fn read(bytes: &[u8]) -> Understood {
             .push(Finding::new(Severity::Fatal, "/", "size", message).with_repair("send a smaller document"));
         return refused(findings);
     }
-    let decoded = charset::decode(bytes, declared(bytes).as_deref(), "/");
+    let decoded = charset::decode(bytes, xml::declared_encoding(bytes).as_deref(), "/");
     findings.extend(decoded.findings);
     let Some(root) = xml::read(&decoded.text, &mut findings) else { return refused(findings) };
     // Documents arrive within envelopes too.
-    let Some(root) = clinical_document(&root) else {
+    let Some(root) = xml::find(&root, "ClinicalDocument") else {
         let message = format!("the root is {}, and there is no ClinicalDocument within", root.name);
         findings.push(
             Finding::new(Severity::Fatal, "/", "not-a-document", message)
@@ -88,24 +88,7 @@ pub fn write<'r>(
 pub fn canonical(text: &str) -> Vec<String> {
     let mut findings = Vec::new();
     let Some(root) = xml::read(text, &mut findings) else { return Vec::new() };
-    clinical_document(&root)
+    xml::find(&root, "ClinicalDocument")
         .map(|root| document::from_xml(root, &xml::Places::new(text), &mut findings).canonical())
         .unwrap_or_default()
-}
-
-fn clinical_document<'e, 't>(element: &'e xml::Element<'t>) -> Option<&'e xml::Element<'t>> {
-    if element.name == "ClinicalDocument" {
-        return Some(element);
-    }
-    element.children.iter().find_map(clinical_document)
-}
-
-/// The encoding that an XML declaration names.
-fn declared(bytes: &[u8]) -> Option<String> {
-    let head = &bytes[..bytes.len().min(200)];
-    let head: String = head.iter().map(|byte| char::from(*byte)).collect();
-    let declaration = head.split_once("<?xml")?.1.split_once("?>")?.0;
-    let after = declaration.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
-    let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    after[1..].split_once(quote).map(|(label, _)| label.to_owned())
 }

@@ -178,10 +178,21 @@ impl Step {
     }
 }
 
+/// The system that a mark means: an OID, or an address as it is.
+fn identifier_system(mark: &str) -> Cow<'_, str> {
+    if mark.contains(':') { Cow::Borrowed(mark) } else { Cow::Owned(format!("urn:oid:{mark}")) }
+}
+
 fn is_marked(item: &Node, name: &str, mark: &str) -> bool {
     match name {
         "extension" => item.text("url").and_then(|url| url.strip_prefix(EXTENSION)) == Some(mark),
-        "identifier" => item.text("system").and_then(|system| system.strip_prefix("urn:oid:")) == Some(mark),
+        "identifier" | "coding" => {
+            item.text("system").is_some_and(|system| system == identifier_system(mark))
+        }
+        // Parts of prices and those who took part are told apart by their words.
+        "priceComponent" | "totalPriceComponent" => words(item.get("code")) == Some(mark),
+        "performer" => words(item.get("function")) == Some(mark),
+        "participant" => words(item.items("type").first()) == Some(mark),
         _ => {
             let relationship = item.items("relationship").first();
             relationship.and_then(|r| r.items("coding").first()).and_then(|c| c.text("code")) == Some(mark)
@@ -189,11 +200,19 @@ fn is_marked(item: &Node, name: &str, mark: &str) -> bool {
     }
 }
 
+/// The words of a concept.
+fn words<'n>(concept: Option<&'n Node>) -> Option<&'n str> {
+    concept.and_then(|concept| concept.text("text"))
+}
+
 /// A new item with its mark.
 fn marked(name: &str, mark: &str) -> Node {
     match name {
         "extension" => object([("url", text(format!("{EXTENSION}{mark}")))]),
-        "identifier" => object([("system", text(format!("urn:oid:{mark}")))]),
+        "identifier" | "coding" => object([("system", text(identifier_system(mark).as_ref()))]),
+        "priceComponent" | "totalPriceComponent" => object([("code", object([("text", text(mark))]))]),
+        "performer" => object([("function", object([("text", text(mark))]))]),
+        "participant" => object([("type", Json::Array(vec![object([("text", text(mark))])]))]),
         // Contacts are told apart by their relationship (HL7 table 0131).
         _ => {
             let coding = object([

@@ -18,6 +18,8 @@ mod statement;
 
 /// Documents whose participants are those who took part in a discussion, not the contact of the patient.
 pub const DISCUSSIONS: &[&str] = &["C0040", "C0044", "C0047", "C0051"];
+/// The type whose layout health records are read by: that of a visit to an outpatient department.
+const HEALTH_RECORD: &str = "C0002";
 /// The identity card's number.
 pub const IDENTITY_CARD: &str = "2.16.156.10011.1.3";
 
@@ -51,8 +53,13 @@ pub fn understand(
     places: &Places<'_>,
     findings: Vec<Finding>,
 ) -> Result<Understood, Vec<Finding>> {
-    let Some(grammar) = tables().grammar(&document.code) else {
-        let mut findings = findings;
+    let mut findings = findings;
+    let own = tables().grammar(&document.code);
+    let shared = || {
+        let is_health_record = document.health_record > 0;
+        is_health_record.then(|| tables().grammar(HEALTH_RECORD)).flatten()
+    };
+    let Some(grammar) = own.or_else(shared) else {
         let code = if document.code.is_empty() { "none" } else { &document.code };
         findings.push(
             Finding::new(
@@ -65,6 +72,16 @@ pub fn understand(
         );
         return Err(findings);
     };
+    if own.is_none() {
+        let part = document.health_record;
+        let message = format!(
+            "part {part} of WS/T 483 is read by the tables that the shared documents have in common: its header, \
+             and each statement whose data element is known"
+        );
+        let path = "/ClinicalDocument/templateId";
+        let finding = Finding::new(Severity::Information, path, "health-record", message);
+        findings.push(finding.with_repair("none is needed; what has no place stands in the other findings"));
+    }
     let mut builder = Builder {
         document,
         grammar,
@@ -95,7 +112,10 @@ pub fn understand(
     for (number, section) in document.sections.iter().enumerate() {
         builder.section(number, section);
     }
-    builder.missing();
+    // What a health record must hold is not in the tables.
+    if own.is_some() {
+        builder.missing();
+    }
     Ok(builder.finish())
 }
 

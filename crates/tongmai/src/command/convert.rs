@@ -8,8 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use tongmai_base::{Finding, Severity};
 use tongmai_fhir::json::{Json, write_string};
+use tongmai_gateway::build::Node;
 use tongmai_gateway::hl7v2::{self, table::Tables};
-use tongmai_gateway::{Entry, Request, Understood, stable_id, wst500};
+use tongmai_gateway::{
+    Entry, Request, Understood, ccda, hqms, insurance, ips, report_card, stable_id, wst500,
+};
 
 use crate::input;
 
@@ -20,6 +23,19 @@ enum Format {
     Hl7v2,
     /// A shared document of WS/T 500, any of the 53 types.
     Wst500,
+    /// A C-CDA document.
+    Ccda,
+    /// An International Patient Summary, or another FHIR document Bundle.
+    Ips,
+    /// 住院病案首页, front pages in the layout of HQMS: CSV or Excel, a visit a row.
+    Hqms,
+    /// 医保 messages as JSON: settlement lists (4101), persons, visits, fees.
+    #[value(name = "4101", alias = "insurance")]
+    Insurance,
+    /// 传染病报告卡, report cards: CSV, Excel or JSON.
+    ReportCard,
+    /// DICOM files: one ImagingStudy of all files of a study.
+    Dicom,
     /// A Bundle or a resource of FHIR R4 as JSON, to be written in another format.
     Fhir,
 }
@@ -33,8 +49,9 @@ pub struct Arguments {
     /// Files; - for standard input, also .gz and .zst. One Bundle a message, a line each.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Format to write instead of a Bundle: wst500:C0032, a shared document of that type.
-    #[arg(long, value_name = "FORMAT:TYPE")]
+    /// Format to write instead of Bundles: wst500:C0032 (a shared document of that type), hqms, 4101 or
+    /// report-card.
+    #[arg(long, value_name = "FORMAT[:TYPE]")]
     to: Option<String>,
     /// Where findings are written, a JSON object a line.
     #[arg(long, value_name = "FILE")]
@@ -49,7 +66,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let doors = Doors::open(arguments)?;
-    let emit = arguments.to.as_deref().map(document_type).transpose()?;
+    let emit = arguments.to.as_deref().map(Target::parse).transpose()?;
+    let mut gathered: Vec<(String, Node)> = Vec::new();
     let mut findings = match &arguments.findings {
         Some(path) => Some(BufWriter::new(
             File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
@@ -58,10 +76,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let (mut taken, mut refused, mut found) = (0, 0, 0);
-    for path in &arguments.files {
-        let mut bytes = Vec::new();
-        input::open(path)?.reader.read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
-        for understood in doors.understand(&bytes) {
+    // Images of one study belong together, so all files are one group.
+    let size = if arguments.from == Format::Dicom { arguments.files.len() } else { 1 };
+    for group in arguments.files.chunks(size.max(1)) {
+        let path = &group[0];
+        let mut read = Vec::new();
+        for path in group {
+            let mut bytes = Vec::new();
+            input::open(path)?.reader.read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
+            read.push((path.display().to_string(), bytes));
+        }
+        for understood in doors.understand(&read) {
             found += understood.findings.len();
             if let Some(findings) = &mut findings {
                 for finding in &understood.findings {
@@ -77,9 +102,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 continue;
             }
             taken += 1;
-            let Some(kind) = emit else {
-                writeln!(out, "{}", understood.transaction())?;
-                continue;
+            let kind = match emit {
+                None => {
+                    writeln!(out, "{}", understood.transaction())?;
+                    continue;
+                }
+                Some(Target::Document(kind)) => kind,
+                // Sheets hold the visits of all files.
+                Some(_) => {
+                    gathered
+                        .extend(understood.entries.into_iter().map(|entry| (entry.full_url, entry.resource)));
+                    continue;
+                }
             };
             let resources = understood.entries.iter().map(|entry| (entry.full_url.clone(), &entry.resource));
             let (text, remarks) = wst500::write(resources, kind).map_err(|finding| anyhow!("{finding}"))?;
@@ -90,6 +124,16 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 }
             }
             out.write_all(text.as_bytes())?;
+        }
+    }
+    if let Some(target) = emit.filter(|_| !gathered.is_empty()) {
+        let remarks = target.write(&gathered, &mut out)?;
+        found += remarks.len();
+        let name = arguments.to.as_deref().unwrap_or_default();
+        if let Some(findings) = &mut findings {
+            for finding in &remarks {
+                write_finding(findings, Path::new(name), finding)?;
+            }
         }
     }
     out.flush()?;
@@ -103,12 +147,52 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The document type that `wst500:C0032` names.
-fn document_type(to: &str) -> Result<&'static str> {
-    let code =
-        to.strip_prefix("wst500:").with_context(|| format!("'{to}' is no format: write wst500:C0032"))?;
-    let found = wst500::types().map(|(known, _)| known).find(|known| *known == code);
-    found.with_context(|| format!("'{code}' is no document type: write one of C0001 to C0053"))
+/// What is written instead of Bundles.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Document(&'static str),
+    Hqms,
+    SettlementList,
+    ReportCard,
+}
+
+impl Target {
+    fn parse(to: &str) -> Result<Target> {
+        match to {
+            "hqms" => return Ok(Target::Hqms),
+            "4101" => return Ok(Target::SettlementList),
+            "report-card" => return Ok(Target::ReportCard),
+            _ => {}
+        }
+        let code = to
+            .strip_prefix("wst500:")
+            .with_context(|| format!("'{to}' is no format: write wst500:C0032, hqms, 4101 or report-card"))?;
+        let found = wst500::types().map(|(known, _)| known).find(|known| *known == code);
+        let found =
+            found.with_context(|| format!("'{code}' is no document type: write one of C0001 to C0053"))?;
+        Ok(Target::Document(found))
+    }
+
+    /// Writes what was gathered of all files; gives what was missing.
+    fn write(self, gathered: &[(String, Node)], out: &mut impl Write) -> Result<Vec<Finding>> {
+        let stored: Vec<(String, &Node)> = gathered.iter().map(|(url, node)| (url.clone(), node)).collect();
+        let (text, remarks) = match self {
+            Target::Hqms => hqms::write(&stored),
+            Target::ReportCard => report_card::write(&stored),
+            Target::SettlementList => {
+                let (lists, remarks) = insurance::write(&stored);
+                (lists.iter().map(|list| format!("{list}\n")).collect(), remarks)
+            }
+            Target::Document(_) => bail!("a document is written of each message by itself"),
+        };
+        if text.lines().count() < usize::from(!matches!(self, Target::SettlementList)) + 1 {
+            bail!(
+                "nothing in these files makes a row of that format: it begins at an Encounter, a report card at its Condition"
+            );
+        }
+        out.write_all(text.as_bytes())?;
+        Ok(remarks)
+    }
 }
 
 /// The resources of a Bundle, or a single one.
@@ -161,10 +245,21 @@ impl Doors {
         Ok(Doors { format: arguments.from, tables, options })
     }
 
-    /// What the door of the format understands of a file.
-    fn understand(&self, bytes: &[u8]) -> Vec<Understood> {
+    /// What the door of the format understands of a file, or of a group of images.
+    fn understand(&self, files: &[(String, Vec<u8>)]) -> Vec<Understood> {
+        let bytes = files.first().map(|(_, bytes)| bytes.as_slice()).unwrap_or_default();
         match self.format {
             Format::Wst500 => vec![wst500::read(bytes)],
+            Format::Ccda => vec![ccda::read(bytes)],
+            Format::Ips => vec![ips::read(bytes)],
+            Format::Hqms => hqms::read(bytes),
+            Format::Insurance => vec![insurance::read(bytes)],
+            Format::ReportCard => report_card::read(bytes),
+            Format::Dicom => {
+                let files: Vec<(String, &[u8])> =
+                    files.iter().map(|(name, bytes)| (name.clone(), bytes.as_slice())).collect();
+                tongmai_dicom::study::understand(&files)
+            }
             Format::Fhir => vec![resources(bytes)],
             Format::Hl7v2 => {
                 let (text, before) = hl7v2::text(bytes);
@@ -187,7 +282,7 @@ impl Doors {
 }
 
 /// `{file, path, code, severity, message, repair}` on a line.
-fn write_finding(out: &mut impl Write, file: &Path, finding: &Finding) -> Result<()> {
+pub(super) fn write_finding(out: &mut impl Write, file: &Path, finding: &Finding) -> Result<()> {
     let mut line = String::from("{");
     let file = file.to_string_lossy();
     let parts = [

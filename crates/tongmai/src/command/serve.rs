@@ -1,15 +1,18 @@
 //! `tongmai serve`: FHIR and pages over HTTP.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 use tongmai_base::limits;
+use tongmai_blob::Blobs;
+use tongmai_dicom::web::{Ask, DicomWeb};
 use tongmai_engine::Validation;
 use tongmai_gateway::hl7v2::listen::Listener;
-use tongmai_http::Service;
+use tongmai_http::{Answer, Asked, Pages, Service};
 
 use crate::installation::{Installation, Place, now};
 
@@ -82,7 +85,7 @@ pub fn serve(
         let service = Arc::new(Service::new(
             installation.engine.clone(),
             installation.access.clone(),
-            Some(pages),
+            Some(with_images(pages, &installation)?),
             installation.folder.join("exports"),
             installation.remote_store,
         ));
@@ -139,4 +142,31 @@ async fn stopped() {
         }
     }
     let _ = interrupted.await;
+}
+
+/// The pages, with DICOMweb beside them at `/dicom-web`.
+fn with_images(pages: Pages, installation: &Installation) -> Result<Pages> {
+    let folder = installation.folder.join("blobs");
+    let blobs = Blobs::open(&folder).with_context(|| format!("cannot keep blobs in {}", folder.display()))?;
+    let web = Arc::new(DicomWeb::new(installation.engine.clone(), installation.access.clone(), blobs));
+    Ok(Arc::new(move |asked: Asked| -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        let is_ours = asked.path == "/dicom-web" || asked.path.starts_with("/dicom-web/");
+        if !is_ours {
+            return pages(asked);
+        }
+        let web = web.clone();
+        Box::pin(async move {
+            let query: Vec<(String, String)> =
+                form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
+            let ask = Ask {
+                method: asked.method.as_str(),
+                path: asked.path.strip_prefix("/dicom-web").unwrap_or_default(),
+                query: &query,
+                content_type: asked.header("content-type"),
+                body: &asked.body,
+            };
+            let reply = web.answer(&asked.requester, ask).await;
+            tongmai_http::plain(reply.status, reply.content_type, reply.body)
+        })
+    }))
 }

@@ -6,6 +6,7 @@ use tongmai_fhir::json::Json;
 use tongmai_fhir::reference::for_each_reference_mut;
 
 use super::{Draft, merge};
+use crate::understood::escaped as encoded;
 use crate::{Request, Source, stable_id};
 
 /// Types of which one identifier names one thing for good. Findings and orders carry identifiers
@@ -119,19 +120,4 @@ fn fill(one: &mut crate::build::Node, other: crate::build::Node) {
             }
         }
     }
-}
-
-/// A value of a search, escaped as FHIR and addresses want it.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b':' => {
-                out.push(byte as char);
-            }
-            b'\\' | b'|' | b',' | b'$' => out.push_str(&format!("%5C%{byte:02X}")),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
