@@ -7,6 +7,7 @@ mod asset;
 mod chart;
 mod county;
 mod desk;
+mod drg;
 mod format;
 mod frame;
 mod language;
@@ -31,6 +32,7 @@ use tongmai_access::{Access, Released, Requester, Sealed, Sight};
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked, Pages};
+use tongmai_views::drg::Desk;
 
 use crate::frame::Frame;
 
@@ -39,12 +41,24 @@ const RUN_VIEWS: Duration = Duration::from_secs(60);
 
 /// The pages over an engine; the checkpoints of their views lie in `folder`.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
+    let desk = Arc::new(Desk::new(folder.clone(), tongmai_views::drg::Shelf::default()));
+    pages_over(engine, access, folder, desk)
+}
+
+/// The pages over an engine and the desk that groups its discharges.
+pub fn pages_over(
+    engine: Arc<Engine>,
+    access: Arc<Access>,
+    folder: Option<PathBuf>,
+    drg: Arc<Desk>,
+) -> Pages {
     let started = engine.now();
     let shared = Arc::new(Shared {
         engine,
         access,
         counter: county::Counter::new(folder),
         check: tour::Check::default(),
+        drg,
         started,
     });
     run_views(&shared);
@@ -78,6 +92,7 @@ struct Shared {
     access: Arc<Access>,
     counter: county::Counter,
     check: tour::Check,
+    drg: Arc<Desk>,
     started: i64,
 }
 
@@ -126,6 +141,7 @@ async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
     let frame = Frame::of(asked);
     let result = match (&asked.method, parts(&asked.path).as_slice()) {
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
+        (&Method::POST, ["drg", rest @ ..]) => drg::answer(site, asked, frame, rest).await,
         (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
         (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),
         _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
@@ -153,6 +169,7 @@ async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> 
         ["resource", kind, id, version] => resource::page(site, asked, frame, kind, id, Some(version)).await,
         ["ledger"] => ledger::page(site, asked, frame).await,
         ["desk"] => desk::page(site, asked, frame).await,
+        ["drg", rest @ ..] => drg::answer(site, asked, frame, rest).await,
         ["tour"] => tour::page(site, asked, frame).await,
         ["help"] => {
             let l = frame.language;

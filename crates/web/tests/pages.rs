@@ -79,6 +79,12 @@ async fn every_page_answers_in_both_languages_within_its_budget() {
         (format!("/resource/Patient/{id}/1"), "历次版本", "Versions", 10_000),
         ("/ledger".into(), "账本", "Ledger", 10_000),
         ("/desk".into(), "身份核对台", "Identity desk", 10_000),
+        ("/drg".into(), "出院病例", "Discharges", 10_000),
+        ("/drg/indicators".into(), "指标", "Indicators", 10_000),
+        ("/drg/quality".into(), "质控", "Quality", 10_000),
+        ("/drg/settlement".into(), "结算", "Settlement", 10_000),
+        ("/drg/rules".into(), "规则", "Rules", 10_000),
+        ("/drg/workshop".into(), "规则包工作台", "Pack workshop", 10_000),
         ("/tour".into(), "清禾县的一天", "One day in Qinghe County", 10_000),
         ("/help".into(), "键盘", "Keyboard", 10_000),
     ];
