@@ -1,5 +1,8 @@
-//! Readers of published rule collections into packs.
+//! Readers of published rules into packs.
 
 pub mod opendrg;
-pub mod python;
+mod python;
+pub mod rule;
+pub mod template;
 pub mod text;
+pub mod workbook;

@@ -4,7 +4,10 @@
 //! lost between the case and the sum. Weight × rate × coefficient and shares of a budget (points;
 //! DIP is the same with its score as the weight) are two ways to the same record.
 
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::ser::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use tongmai_base::Finding;
 
 /// A published table of weights and payment standards.
@@ -234,6 +237,64 @@ impl Decimal {
     }
 }
 
+impl Decimal {
+    /// The quotient, rounded half up in magnitude; `None` when dividing by nothing or out of range.
+    pub fn over(self, other: Decimal) -> Option<Decimal> {
+        let scaled = self.0.checked_mul(UNIT).filter(|_| other.0 != 0)?;
+        Some(Decimal(divided(scaled, other.0)))
+    }
+
+    /// Rounded half up to so many places, for showing.
+    pub fn rounded(self, places: u32) -> Decimal {
+        let step = 10_i128.pow(12_u32.saturating_sub(places));
+        Decimal(divided(self.0, step) * step)
+    }
+}
+
+impl fmt::Display for Decimal {
+    /// Digits without an exponent and without trailing zeros; a precision rounds to so many places.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = f.precision().map_or(*self, |places| self.rounded(places as u32)).0;
+        let sign = if value < 0 { "-" } else { "" };
+        let (whole, part) =
+            (value.unsigned_abs() / UNIT.unsigned_abs(), value.unsigned_abs() % UNIT.unsigned_abs());
+        let digits = format!("{part:012}");
+        match f.precision() {
+            Some(0) => write!(f, "{sign}{whole}"),
+            Some(places) => write!(f, "{sign}{whole}.{}", &digits[..places.min(12)]),
+            None => match digits.trim_end_matches('0') {
+                "" => write!(f, "{sign}{whole}"),
+                digits => write!(f, "{sign}{whole}.{digits}"),
+            },
+        }
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    /// A text or a number; never by way of a float.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let text = match &value {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Number(number) => number.to_string(),
+            other => return Err(D::Error::custom(format!("{other} is no decimal number"))),
+        };
+        Decimal::parse(&text)
+            .ok_or_else(|| D::Error::custom(format!("'{text}' is no decimal number of at most 12 places")))
+    }
+}
+
+/// Fen as yuan with two places.
+pub fn yuan(fen: i64) -> String {
+    format!("{}{}.{:02}", if fen < 0 { "-" } else { "" }, fen.unsigned_abs() / 100, fen.unsigned_abs() % 100)
+}
+
 fn divided(value: i128, by: i128) -> i128 {
     let half = if value < 0 { -by / 2 } else { by / 2 };
     (value + half) / by
@@ -345,7 +406,7 @@ fn adjusted(standard: i64, cost: i64, outliers: Outliers) -> Option<i64> {
 
 /// Shares of a budget by points; what rounding down leaves goes, a fen each, to the largest
 /// remainders (among equals to the most points, then to the first).
-fn shared(budget: i64, points: &[Decimal], total: i128) -> Option<Vec<i64>> {
+pub(crate) fn shared(budget: i64, points: &[Decimal], total: i128) -> Option<Vec<i64>> {
     let mut shares = Vec::with_capacity(points.len());
     let mut remainders = Vec::with_capacity(points.len());
     for (at, point) in points.iter().enumerate() {

@@ -61,7 +61,7 @@ fn rest() -> String {
     }
     out.push_str("],\"searchParam\":[");
     common(&mut out);
-    out.push_str("],\"operation\":[{\"name\":\"export\",\"definition\":\"http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export\"}],");
+    out.push_str("],\"operation\":[{\"name\":\"export\",\"definition\":\"http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export\"},{\"name\":\"drg-group\",\"definition\":\"urn:tongmai:operation:drg-group\"}],");
     out.push_str("\"compartment\":[");
     for (index, name) in
         ["Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"].iter().enumerate()

@@ -6,6 +6,7 @@
 mod answer;
 mod bundle;
 mod capability;
+mod drg;
 mod export;
 mod identity;
 mod metrics;
@@ -28,6 +29,7 @@ use tokio::sync::Semaphore;
 use tongmai_access::{Access, EverybodyIsLocal, Identify};
 use tongmai_base::limits;
 use tongmai_engine::Engine;
+use tongmai_views::drg::Desk;
 
 pub use answer::{Answer, plain, refuse};
 pub use export::write_files;
@@ -56,6 +58,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// The pages, where there are any.
     pub pages: Option<Pages>,
+    /// Groups discharges.
+    pub drg: Arc<Desk>,
     /// Bulk exports.
     pub exports: export::Exports,
     /// Requests that may still be taken in.
@@ -81,6 +85,7 @@ impl Service {
             identify: Arc::new(EverybodyIsLocal),
             metrics: Arc::new(Metrics::default()),
             pages,
+            drg: Arc::default(),
             exports: export::Exports::new(folder),
             room: Semaphore::new(limits::CONCURRENT_REQUESTS),
             large: Semaphore::new(cores() + 1),
@@ -92,6 +97,13 @@ impl Service {
     #[must_use]
     pub fn with_login(mut self, identify: Arc<dyn Identify>) -> Service {
         self.identify = identify;
+        self
+    }
+
+    /// The same with a desk that others look at too.
+    #[must_use]
+    pub fn with_drg(mut self, desk: Arc<Desk>) -> Service {
+        self.drg = desk;
         self
     }
 
@@ -181,6 +193,7 @@ async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Ans
         "/health/ready" => ready(&service).await,
         "/metrics" => plain(200, "text/plain; version=0.0.4", service.metrics.show()),
         path if path == "/fhir" || path.starts_with("/fhir/") => rest::answer(&service, asked).await,
+        path if path.starts_with("/cds-services") => drg::hooks(&service, &asked).await,
         _ => match &service.pages {
             Some(pages) => pages(asked).await,
             None => plain(404, "text/plain; charset=utf-8", "FHIR is at /fhir\n"),

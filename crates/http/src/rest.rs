@@ -24,7 +24,7 @@ use tongmai_fhir::search::date;
 use crate::answer::{Answer, failed, fhir, outcome, refuse, stamp, status_of};
 use crate::bundle::{self, type_name};
 use crate::request::Asked;
-use crate::{Service, capability, export, identity};
+use crate::{Service, capability, drg, export, identity};
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -109,6 +109,8 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
         ["_history"] if read => history(service, &asked, None, None).await,
         ["$export"] => export::begin(service, &asked, None).await,
         ["Patient", "$export"] => export::begin(service, &asked, Some("Patient")).await,
+        ["$drg-group"] if asked.method == Method::POST => drg::case(service, &asked).await,
+        ["Encounter", id, "$drg-group"] => drg::encounter(service, &asked, id).await,
         ["Patient", "$match"] if asked.method == Method::POST => identity::matches(service, &asked).await,
         ["Patient", "$match"] => Ok(wrong_method(&asked)),
         ["Patient", id, "$person"] if read => identity::person(service, &asked, id).await,

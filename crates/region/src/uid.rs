@@ -15,6 +15,8 @@ pub const STREAM_LIFE: u64 = 4;
 pub const STREAM_OUTBREAK: u64 = 5;
 /// A birth, as mother and child both see it.
 pub const STREAM_BIRTH: u64 = 6;
+/// Stays in a hospital; apart from a life's other numbers, so that they change nothing else.
+pub const STREAM_STAYS: u64 = 7;
 /// Organization.
 pub const ORGANIZATION: u64 = 101;
 /// Practitioner.

@@ -4,3 +4,5 @@
 //! it over. A view can be thrown away and folded again to the same state ([`tongmai_engine::views`]).
 
 pub mod local_codes;
+
+pub mod drg;

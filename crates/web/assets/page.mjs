@@ -59,3 +59,24 @@ async function follow(part) {
 }
 
 document.querySelectorAll("[data-live]").forEach(follow);
+
+// A form that says where its preview comes from is asked at every keystroke; only the last answer counts.
+function preview(form) {
+  const target = document.querySelector(form.dataset.target);
+  let turn = 0;
+  let timer;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    const mine = ++turn;
+    timer = setTimeout(async () => {
+      try {
+        const answer = await fetch(`${form.dataset.preview}?${new URLSearchParams(new FormData(form))}`);
+        if (answer.ok && mine === turn) target.innerHTML = await answer.text();
+      } catch {
+        // The server is away: the button still works when it is back.
+      }
+    }, 120);
+  });
+}
+
+document.querySelectorAll("form[data-preview]").forEach(preview);

@@ -93,12 +93,13 @@ impl Frame {
     }
 
     /// The sections: address and key of the name.
-    pub fn sections(&self) -> [(&'static str, &'static str); 6] {
+    pub fn sections(&self) -> [(&'static str, &'static str); 7] {
         [
             ("/", "nav-overview"),
             ("/people", "nav-people"),
             ("/desk", "nav-desk"),
             ("/doors", "nav-doors"),
+            ("/drg", "nav-drg"),
             ("/tour", "nav-tour"),
             ("/ledger", "nav-ledger"),
         ]

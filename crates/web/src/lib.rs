@@ -8,6 +8,7 @@ mod chart;
 mod county;
 mod desk;
 mod doors;
+mod drg;
 mod format;
 mod frame;
 mod language;
@@ -35,24 +36,34 @@ use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_gateway::door::Doors;
 use tongmai_http::{Answer, Asked, Pages};
 use tongmai_views::local_codes::LocalCodes;
+use tongmai_views::drg::Desk;
 
 use crate::frame::Frame;
 
 /// How often the views are brought up to date when nobody looks.
 const RUN_VIEWS: Duration = Duration::from_secs(60);
 
-/// The pages over an engine; the checkpoints of their views lie in `folder`.
-pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
-    pages_with_doors(engine, access, folder, None)
+/// What the pages have beside the engine.
+#[derive(Default)]
+pub struct Settings {
+    /// Folder of the checkpoints of their views; without one they are folded anew after a restart.
+    pub folder: Option<PathBuf>,
+    /// The doors, where there are any.
+    pub doors: Option<Arc<Doors>>,
+    /// The desk that groups discharges; without one the pages keep their own, of the packs that are shipped.
+    pub drg: Option<Arc<Desk>>,
 }
 
-/// As [`pages`], with those of the doors.
-pub fn pages_with_doors(
-    engine: Arc<Engine>,
-    access: Arc<Access>,
-    folder: Option<PathBuf>,
-    doors: Option<Arc<Doors>>,
-) -> Pages {
+/// The pages over an engine; the checkpoints of their views lie in `folder`.
+pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
+    pages_with(engine, access, Settings { folder, ..Settings::default() })
+}
+
+/// The pages over an engine.
+pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) -> Pages {
+    let Settings { folder, doors, drg } = settings;
+    let own_desk = || Arc::new(Desk::new(folder.clone(), tongmai_views::drg::Shelf::default()));
+    let drg = drg.unwrap_or_else(own_desk);
     let started = engine.now();
     let shared = Arc::new(Shared {
         engine,
@@ -61,6 +72,7 @@ pub fn pages_with_doors(
         counter: county::Counter::new(folder),
         doors,
         check: tour::Check::default(),
+        drg,
         started,
     });
     run_views(&shared);
@@ -96,6 +108,7 @@ struct Shared {
     local_codes: Running<LocalCodes>,
     doors: Option<Arc<Doors>>,
     check: tour::Check,
+    drg: Arc<Desk>,
     started: i64,
 }
 
@@ -145,6 +158,7 @@ async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
     let result = match (&asked.method, parts(&asked.path).as_slice()) {
         (_, ["doors", rest @ ..]) => doors::answer(site, asked, frame, rest).await,
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
+        (&Method::POST, ["drg", rest @ ..]) => drg::answer(site, asked, frame, rest).await,
         (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
         (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),
         _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
@@ -172,6 +186,7 @@ async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> 
         ["resource", kind, id, version] => resource::page(site, asked, frame, kind, id, Some(version)).await,
         ["ledger"] => ledger::page(site, asked, frame).await,
         ["desk"] => desk::page(site, asked, frame).await,
+        ["drg", rest @ ..] => drg::answer(site, asked, frame, rest).await,
         ["tour"] => tour::page(site, asked, frame).await,
         ["help"] => {
             let l = frame.language;

@@ -65,6 +65,7 @@ async fn every_page_in_a_browser() {
     let base = serve(&site).await;
     let id = site.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
     let message = site.deliver_some().await;
+    let case = format!("/drg/of/{id}");
     let pages = [
         ("overview", "/".to_owned()),
         ("find", "/people".into()),
@@ -74,6 +75,14 @@ async fn every_page_in_a_browser() {
         ("trends", format!("/person/{id}/trends")),
         ("resource", format!("/resource/Patient/{id}")),
         ("ledger", "/ledger".into()),
+        ("drg", "/drg".into()),
+        ("drg-case", case),
+        ("drg-indicators", "/drg/indicators".into()),
+        ("drg-quality", "/drg/quality".into()),
+        ("drg-settlement", "/drg/settlement".into()),
+        ("drg-rules", "/drg/rules".into()),
+        ("drg-entry", "/drg/rules/qinghe_2027/FR2".into()),
+        ("drg-workshop", "/drg/workshop".into()),
         ("tour", "/tour".into()),
         ("doors", "/doors".into()),
         ("doors-desk", "/doors/set-aside".into()),

@@ -94,6 +94,12 @@ async fn every_page_answers_in_both_languages_within_its_budget() {
         ("/doors/mapping".into(), "对码台", "Mapping workbench", 10_000),
         ("/doors/coverage".into(), "覆盖度", "Coverage", 12_000),
         ("/doors/assessment".into(), "互联互通成熟度自评", "Self-assessment of interoperability", 10_000),
+        ("/drg".into(), "出院病例", "Discharges", 10_000),
+        ("/drg/indicators".into(), "指标", "Indicators", 10_000),
+        ("/drg/quality".into(), "质控", "Quality", 10_000),
+        ("/drg/settlement".into(), "结算", "Settlement", 10_000),
+        ("/drg/rules".into(), "规则", "Rules", 10_000),
+        ("/drg/workshop".into(), "规则包工作台", "Pack workshop", 10_000),
         ("/tour".into(), "清禾县的一天", "One day in Qinghe County", 10_000),
         ("/help".into(), "键盘", "Keyboard", 10_000),
     ];

@@ -56,6 +56,20 @@ diagnoses! {
     LIVEBORN "Z38.0" "单胎活产，在医院内出生" "281050002" "Livebirth";
     LIVEBORN_TWIN "Z38.3" "双胎活产，在医院内出生" "169828005" "Twins - both live born";
     PRETERM "P07.3" "早产儿" "395507008" "Premature infant";
+    HEART_FAILURE "I50.9" "心力衰竭" "84114007" "Heart failure";
+    MYOCARDIAL_INFARCTION "I21.9" "急性心肌梗死" "57054005" "Acute myocardial infarction";
+    ATRIAL_FIBRILLATION "I48.9" "心房颤动" "49436004" "Atrial fibrillation";
+    CEREBRAL_HAEMORRHAGE "I61.9" "脑出血" "274100004" "Cerebral hemorrhage";
+    LUNG_EXACERBATION "J44.1" "慢性阻塞性肺病伴急性加重" "195951007" "Acute exacerbation of chronic obstructive airways disease";
+    GALLSTONE "K80.2" "胆囊结石" "235919008" "Gallbladder calculus";
+    INGUINAL_HERNIA "K40.9" "单侧腹股沟疝" "396232000" "Inguinal hernia";
+    GASTROINTESTINAL_BLEEDING "K92.2" "胃肠道出血" "74474003" "Gastrointestinal hemorrhage";
+    HIP_FRACTURE "S72.0" "股骨颈骨折" "5913000" "Fracture of neck of femur";
+    CATARACT "H26.9" "白内障" "193570009" "Cataract";
+    SEPSIS "A41.9" "脓毒症" "91302008" "Sepsis";
+    RESPIRATORY_FAILURE "J96.0" "急性呼吸衰竭" "65710008" "Acute respiratory failure";
+    KIDNEY_INJURY "N17.9" "急性肾衰竭" "14669001" "Acute renal failure syndrome";
+    HYPOKALAEMIA "E87.6" "低钾血症" "43339004" "Hypokalemia";
     JAUNDICE "P59.9" "新生儿黄疸" "387712008" "Neonatal jaundice";
 }
 
@@ -83,6 +97,7 @@ services! {
     EMERGENCY "50849002" "Emergency room admission" "急诊" 2_500;
     ADMISSION "183452005" "Emergency hospital admission" "急诊入院" 4_800;
     PLANNED_ADMISSION "32485007" "Hospital admission" "住院" 4_800;
+    TREATMENT "32485007" "Hospital admission" "住院诊疗" 42_600;
     ANTENATAL_VISIT "424441002" "Prenatal initial visit" "产前检查" 1_500;
     POSTNATAL_VISIT "169762003" "Postnatal visit" "产后访视" 0;
     CHILD_VISIT "410620009" "Well child visit" "儿童健康检查" 0;

@@ -130,6 +130,13 @@ interventions! {
     APPENDECTOMY "80146002" "47.01" "Excision of appendix" "腹腔镜下阑尾切除术" 60 287_300;
     FRACTURE_REDUCTION "385691007" "79.02" "Fracture care" "桡骨骨折闭合复位术" 30 46_200;
     PHOTOTHERAPY "" "99.83" "Other phototherapy" "新生儿光照疗法" 720 18_400;
+    STENT "415070008" "36.07" "Percutaneous coronary intervention" "冠状动脉药物洗脱支架置入术" 90 1_420_000;
+    CHOLECYSTECTOMY "45595009" "51.23" "Laparoscopic cholecystectomy" "腹腔镜下胆囊切除术" 80 468_000;
+    HERNIA_REPAIR "44558001" "53.00" "Repair of inguinal hernia" "单侧腹股沟疝修补术" 60 246_000;
+    LENS_SURGERY "84149000" "13.41" "Phacoemulsification of cataract" "白内障超声乳化抽吸术" 30 164_000;
+    HIP_REPLACEMENT "" "81.52" "Partial hip replacement" "股骨头置换术" 120 1_560_000;
+    VENTILATION "40617009" "96.71" "Artificial respiration" "有创机械通气，少于96小时" 1440 486_000;
+    DIALYSIS "302497006" "39.95" "Hemodialysis" "血液透析" 240 64_000;
     THROMBOLYSIS "" "99.10" "Injection or infusion of thrombolytic agent" "静脉溶栓治疗" 60 512_600;
 }
 

@@ -8,6 +8,7 @@ mod everyday;
 mod hypertension;
 mod influenza;
 mod pregnancy;
+mod stays;
 
 pub use influenza::Outbreak;
 
@@ -66,6 +67,7 @@ pub fn live(county: &County, household: &Household, member: usize, person: Perso
     influenza::run(&mut life);
     hypertension::run(&mut life);
     everyday::run(&mut life);
+    stays::run(&mut life);
     life.finish()
 }
 

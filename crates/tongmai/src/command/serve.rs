@@ -74,21 +74,31 @@ pub fn serve(
             .await
             .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
         let address = listener.local_addr()?;
+        let views = installation.folder.join("views");
+        let (desk, findings) =
+            tongmai_views::drg::desk::open(Some(views.clone()), Some(installation.folder.join("packs")));
+        findings.iter().for_each(|finding| tracing::warn!(%finding, "a rule pack could not be read"));
+        let desk = Arc::new(desk);
         let doors = super::doors::open(&installation)?;
-        let pages = tongmai_web::pages_with_doors(
-            installation.engine.clone(),
-            installation.access.clone(),
-            Some(installation.folder.join("views")),
-            Some(doors.clone()),
-        );
+        let settings = tongmai_web::Settings {
+            folder: Some(views),
+            doors: Some(doors.clone()),
+            drg: Some(desk.clone()),
+        };
+        let pages =
+            tongmai_web::pages_with(installation.engine.clone(), installation.access.clone(), settings);
         let pages = super::doors::before(doors.clone(), pages);
-        let service = Arc::new(Service::new(
-            installation.engine.clone(),
-            installation.access.clone(),
-            Some(with_images(pages, &installation)?),
-            installation.folder.join("exports"),
-            installation.remote_store,
-        ));
+        let service = Arc::new(
+            Service::new(
+                installation.engine.clone(),
+                installation.access.clone(),
+                Some(with_images(pages, &installation)?),
+                installation.folder.join("exports"),
+                installation.remote_store,
+            )
+            .with_drg(desk),
+        );
+        let grouping = tokio::spawn(group_discharges(service.clone()));
         if let Some(address) = mllp {
             let socket = TcpListener::bind(address)
                 .await
@@ -104,9 +114,40 @@ pub fn serve(
         tongmai_http::serve(service, listener, stopped()).await?;
         housekeeper.abort();
         queue.abort();
+        grouping.abort();
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// How long a discharge waits for its group at most.
+const GROUPING: Duration = Duration::from_secs(1);
+/// How long after a failure grouping is tried again.
+const GROUPING_AGAIN: Duration = Duration::from_secs(30);
+
+/// Groups discharges as they arrive, and writes their groups into the ledger.
+async fn group_discharges(service: Arc<Service>) {
+    loop {
+        let worker = service.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let done = tokio::task::spawn_blocking(move || {
+            let sight = worker.access.sight(&tongmai_views::drg::Desk::writer());
+            runtime.block_on(worker.drg.write(&worker.engine, &sight))
+        });
+        let pause = match done.await {
+            Ok(Ok(0)) => GROUPING,
+            Ok(Ok(_)) => Duration::ZERO,
+            Ok(Err(failure)) => {
+                tracing::error!(%failure, "groups could not be written");
+                GROUPING_AGAIN
+            }
+            Err(_) => GROUPING_AGAIN,
+        };
+        if let Some(trouble) = service.drg.take_trouble() {
+            tracing::warn!(trouble, "the checkpoint of the groups could not be saved");
+        }
+        tokio::time::sleep(pause).await;
+    }
 }
 
 async fn keep_house(service: Arc<Service>) {

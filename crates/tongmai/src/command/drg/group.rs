@@ -3,7 +3,7 @@
 //! One thread reads blocks of lines, all cores group them, the blocks are
 //! written in the order of the input.
 
-use super::files;
+use super::{files, records};
 use crate::input;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -26,7 +26,8 @@ pub struct Arguments {
     /// Folder of the tables of an OpenDRG JSON.
     #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
-    /// The cases, a JSON object a line (.jsonl, packed as .zst or .gz, or -).
+    /// The cases: a JSON object a line (.jsonl), or a table (.csv, Excel) whose heading names the same fields;
+    /// packed as .zst or .gz, or -.
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
     /// Where the cases with their groups go (.jsonl, .zst, .gz or -).
@@ -143,9 +144,15 @@ fn stream<W: Default>(
     arguments: &Arguments,
     each: impl Fn(&[u8], &mut W, &mut Vec<u8>) -> Counts + Sync,
 ) -> Result<Counts> {
-    let opened = input::open(&arguments.input)?;
-    let progress = opened.progress;
-    let mut reader = opened.reader;
+    let (mut reader, progress) = if records::is_table(&arguments.input) {
+        let records = records::read(&arguments.input)?;
+        let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+        let reader: Box<dyn BufRead + Send> = Box::new(std::io::Cursor::new(lines));
+        (reader, indicatif::ProgressBar::hidden())
+    } else {
+        let opened = input::open(&arguments.input)?;
+        (opened.reader, opened.progress)
+    };
     let mut writer = files::create(&arguments.out)?;
     let (sender, receiver) = sync_channel::<Result<Vec<u8>>>(2);
     let mut total = Counts::default();

@@ -1,6 +1,6 @@
 //! `tongmai drg import …`: published rules into packs.
 
-use super::files;
+use super::{files, tables};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,10 @@ pub enum Command {
     Opendrg(OpenDrg),
     /// CHS-DRG 2.0 as published text tables (DRG.dat, ADRG/*.dat, MDC/*.dat, MCC, CC, CCE).
     ChsText(ChsText),
+    /// A city's own tables: a folder of groups.csv, lists.csv, severity.csv …, or a workbook with such sheets.
+    Template(Template),
+    /// The official configuration workbook of CHS-DRG 3.0; its numbers of MDC, ADRG and DRG are asserted.
+    Workbook(Template),
     /// MS-DRG tables (TSV and JSONL, plain or packed) of one version.
     Msdrg(MsDrg),
 }
@@ -25,6 +29,16 @@ pub enum Command {
 pub struct ChsText {
     /// Folder of the tables.
     folder: PathBuf,
+    /// Folder to write the pack to.
+    #[arg(long, value_name = "PACK")]
+    out: PathBuf,
+}
+
+/// Arguments of `drg import template` and `workbook`.
+#[derive(Args)]
+pub struct Template {
+    /// The folder or the workbook (.xlsx, .xls, .ods).
+    tables: PathBuf,
     /// Folder to write the pack to.
     #[arg(long, value_name = "PACK")]
     out: PathBuf,
@@ -85,6 +99,22 @@ pub fn run(command: &Command) -> Result<()> {
             let files = files::texts(&arguments.folder, &["", "ADRG", "MDC"])?;
             let (pack, findings) = tongmai_drg::import::text::read(&files)
                 .map_err(|finding| anyhow::anyhow!("{}: {finding}", arguments.folder.display()))?;
+            write(&pack, &findings, &arguments.out)
+        }
+        Command::Template(arguments) => {
+            let sheets = tables::sheets(&arguments.tables)?;
+            let (pack, weights, findings) = tongmai_drg::import::template::read(&sheets)
+                .map_err(|finding| anyhow::anyhow!("{}: {finding}", arguments.tables.display()))?;
+            write(&pack, &findings, &arguments.out)?;
+            let rows: String = weights.iter().map(|(group, weight)| format!("{group},{weight}\n")).collect();
+            std::fs::write(arguments.out.join("weights.csv"), format!("group,weight\n{rows}"))?;
+            Ok(())
+        }
+        Command::Workbook(arguments) => {
+            use tongmai_drg::import::workbook::{CHS_DRG_3, read};
+            let sheets = tables::workbook(&arguments.tables)?;
+            let (pack, findings) = read(&sheets, CHS_DRG_3)
+                .map_err(|finding| anyhow::anyhow!("{}: {finding}", arguments.tables.display()))?;
             write(&pack, &findings, &arguments.out)
         }
         Command::Msdrg(arguments) => {

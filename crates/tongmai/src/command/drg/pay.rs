@@ -1,14 +1,14 @@
 //! `tongmai drg price` and `tongmai drg settle`: price tables and payment.
 
-use super::files;
+use super::{files, scheme, tables};
 use crate::input;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
-use tongmai_drg::payment::{Bill, Decimal, Method, Outliers, PriceTable, settle as settled};
+use tongmai_drg::payment::{Bill, Decimal, Method, Outliers, PriceTable, settle as settled, yuan};
 
 /// Arguments of `drg price`.
 #[derive(Args)]
@@ -17,21 +17,8 @@ pub struct PriceArguments {
     table: PathBuf,
 }
 
-/// The cells of a CSV file in UTF-8 or GBK.
-fn cells(path: &Path) -> Result<Vec<Vec<String>>> {
-    let mut bytes = Vec::new();
-    input::open(path)?.reader.read_to_end(&mut bytes)?;
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => encoding_rs::GB18030.decode(error.as_bytes()).0.into_owned(),
-    };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let rows = reader.records().map(|row| row.map(|row| row.iter().map(str::to_string).collect()));
-    rows.collect::<Result<_, _>>().with_context(|| format!("{} is no CSV table", path.display()))
-}
-
 fn prices(path: &Path) -> Result<PriceTable> {
-    let (table, findings) = PriceTable::read(&cells(path)?)
+    let (table, findings) = PriceTable::read(&tables::rows(path)?)
         .map_err(|finding| anyhow::anyhow!("{}: {finding}", path.display()))?;
     findings.iter().for_each(|finding| eprintln!("{finding}"));
     Ok(table)
@@ -62,8 +49,14 @@ pub fn price(arguments: &PriceArguments) -> Result<()> {
 #[derive(Args)]
 pub struct SettleArguments {
     /// Table of weights (.csv with a column of codes and one of RW, 权重 or 标准分值).
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "scheme", conflicts_with = "scheme")]
+    weights: Option<PathBuf>,
+    /// A payment scheme (.json): pools, levels, outliers, long stays, caps, single reviews, communities.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "budget", "high", "low"])]
+    scheme: Option<PathBuf>,
+    /// Pay a month in advance, at the expected value of a point of each pool: resident=52.8,employee=53.8.
+    #[arg(long, value_delimiter = ',', value_parser = expected, requires = "scheme")]
+    month: Vec<(String, Decimal)>,
     /// Grouped cases (.jsonl) with `drg`, `cost` in yuan, `hospital` and perhaps `coefficient`.
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
@@ -71,7 +64,7 @@ pub struct SettleArguments {
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
     /// Yuan a weight of 1.
-    #[arg(long, conflicts_with = "budget", required_unless_present = "budget", value_parser = decimal)]
+    #[arg(long, conflicts_with = "budget", required_unless_present_any = ["budget", "scheme"], value_parser = decimal)]
     rate: Option<Decimal>,
     /// Budget in yuan that weight × coefficient share (points, DIP scores); spent to the fen.
     #[arg(long, value_parser = decimal)]
@@ -84,8 +77,13 @@ pub struct SettleArguments {
     low: Option<Decimal>,
 }
 
-fn decimal(text: &str) -> Result<Decimal, String> {
+pub fn decimal(text: &str) -> Result<Decimal, String> {
     Decimal::parse(text).filter(|d| d.0 >= 0).ok_or_else(|| format!("{text} is no amount"))
+}
+
+fn expected(text: &str) -> Result<(String, Decimal), String> {
+    let (pool, value) = text.split_once('=').ok_or("POOL=YUAN expected, such as resident=52.8")?;
+    Ok((pool.to_string(), decimal(value)?))
 }
 
 /// A number or its text, exactly.
@@ -99,7 +97,12 @@ fn exact(value: &Value) -> Option<Decimal> {
 
 /// Runs `drg settle`.
 pub fn settle(arguments: &SettleArguments) -> Result<()> {
-    let table = prices(&arguments.weights)?;
+    if let Some(path) = &arguments.scheme {
+        let month = (!arguments.month.is_empty()).then_some(arguments.month.as_slice());
+        return scheme::pay(path, &arguments.input, &arguments.out, month);
+    }
+    let Some(weights) = &arguments.weights else { bail!("--weights or --scheme is needed") };
+    let table = prices(weights)?;
     let weights: HashMap<&str, Decimal> = table
         .rows
         .iter()
@@ -153,9 +156,4 @@ pub fn settle(arguments: &SettleArguments) -> Result<()> {
         eprintln!("a weight of 1 is worth about {} yuan", yuan(value.fen()));
     }
     Ok(())
-}
-
-/// Fen as yuan with two places.
-fn yuan(fen: i64) -> String {
-    format!("{}{}.{:02}", if fen < 0 { "-" } else { "" }, fen.unsigned_abs() / 100, fen.unsigned_abs() % 100)
 }

@@ -74,6 +74,53 @@ pub struct DiffArguments {
     /// Cases to group with both (.jsonl, packed or -).
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
+    /// The payment scheme of the old pack: with --scheme-new the shift of every hospital is told.
+    #[arg(long, value_name = "FILE", requires_all = ["cases", "scheme_new"])]
+    scheme_old: Option<PathBuf>,
+    /// The payment scheme of the new pack.
+    #[arg(long, value_name = "FILE", requires = "scheme_old")]
+    scheme_new: Option<PathBuf>,
+}
+
+/// What every hospital gains or loses when the cases are grouped and paid the new way.
+fn shift(old: &Grouper, new: &Grouper, lines: &[String], schemes: [&PathBuf; 2]) -> Result<()> {
+    let settled = |grouper: &Grouper, scheme: &PathBuf| -> Result<_> {
+        let scheme = super::scheme::read(scheme)?;
+        let mut scratch = grouper.scratch();
+        let only = scheme
+            .insurances
+            .keys()
+            .next()
+            .filter(|_| scheme.insurances.len() == 1)
+            .cloned()
+            .unwrap_or_default();
+        let mut stays = Vec::with_capacity(lines.len());
+        for (at, line) in lines.iter().enumerate() {
+            let (Ok(case), Ok(record)) = (Case::from_json(line), serde_json::from_str(line)) else {
+                continue;
+            };
+            let outcome = grouper.group(&case, &mut scratch);
+            stays.push(tongmai_drg::settlement::Stay {
+                group: grouper.drg(&outcome).to_string(),
+                ..super::records::stay(&record, at, &only)
+            });
+        }
+        tongmai_drg::settlement::settle(&scheme, &stays).map_err(|finding| anyhow::anyhow!("{finding}"))
+    };
+    let (before, after) = (settled(old, schemes[0])?, settled(new, schemes[1])?);
+    for (hospital, shift) in tongmai_drg::settlement::shift(&before, &after) {
+        let yuan = tongmai_drg::payment::yuan;
+        println!(
+            "{hospital}\t{} cases\tpoints {:.4} → {:.4}\tpayment {} → {}\t{}",
+            shift.cases,
+            shift.points_before,
+            shift.points_after,
+            yuan(shift.before),
+            yuan(shift.after),
+            yuan(shift.after - shift.before)
+        );
+    }
+    Ok(())
 }
 
 /// Runs `drg diff`.
@@ -91,7 +138,8 @@ pub fn diff(arguments: &DiffArguments) -> Result<()> {
     let lines: Vec<String> = opened.reader.lines().collect::<Result<_, _>>()?;
     opened.progress.finish_and_clear();
     let cases = lines.iter().filter_map(|line| Case::from_json(line).ok());
-    let moves = diffs::moves(&Grouper::new(&old), &Grouper::new(&new), cases);
+    let (before, after) = (Grouper::new(&old), Grouper::new(&new));
+    let moves = diffs::moves(&before, &after, cases);
     let (mut all, mut moved) = (0, 0);
     for ((from, to), count) in &moves {
         all += count;
@@ -101,5 +149,39 @@ pub fn diff(arguments: &DiffArguments) -> Result<()> {
         }
     }
     println!("{moved} of {all} cases change their group");
+    match (&arguments.scheme_old, &arguments.scheme_new) {
+        (Some(one), Some(other)) => shift(&before, &after, &lines, [one, other]),
+        _ => Ok(()),
+    }
+}
+
+/// Arguments of `drg patch`.
+#[derive(Args)]
+pub struct PatchArguments {
+    /// The base pack.
+    base: PathBuf,
+    /// The patch (.json).
+    patch: PathBuf,
+    /// Folder to write the patched pack to.
+    #[arg(long, value_name = "PACK")]
+    out: PathBuf,
+    /// Folder of the tables of an OpenDRG JSON.
+    #[arg(long, value_name = "DIR")]
+    tables: Option<PathBuf>,
+}
+
+/// Runs `drg patch`.
+pub fn patch(arguments: &PatchArguments) -> Result<()> {
+    let base = files::open_pack(&arguments.base, arguments.tables.as_deref())?;
+    let patch = tongmai_drg::patch::Patch::from_json(&input::read_text(&arguments.patch)?)
+        .map_err(|finding| anyhow::anyhow!("{}: {finding}", arguments.patch.display()))?;
+    let (pack, findings) = patch.apply(&base);
+    findings.iter().for_each(|finding| eprintln!("{finding}"));
+    let errors = findings.iter().filter(|finding| finding.severity >= Severity::Error).count();
+    if errors > 0 {
+        bail!("{errors} changes do not fit {}", base.manifest.id);
+    }
+    files::write_pack(&pack.files(), &arguments.out)?;
+    println!("{}: {} changes to {}", pack.manifest.id, diffs::rules(&base, &pack).len(), base.manifest.id);
     Ok(())
 }

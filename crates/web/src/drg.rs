@@ -1,0 +1,121 @@
+//! Pages of grouping and payment: the coder, the department head and the insurer.
+//!
+//! Records are shown after their read is in the log; indicators and settlements show sums only.
+
+mod case;
+mod indicators;
+mod money;
+mod preview;
+mod quality;
+mod rules;
+mod settlement;
+mod special;
+mod worklist;
+
+use std::sync::Arc;
+
+use hyper::Method;
+use tongmai_access::{Operation, Sealed};
+use tongmai_engine::bundle::parse_pairs;
+use tongmai_engine::{Failure, Outcome, Reason};
+use tongmai_http::{Answer, Asked};
+
+use crate::frame::Frame;
+use crate::{Site, problem};
+
+/// The views of the section: address and key of the name.
+pub const VIEWS: [(&str, &str); 6] = [
+    ("/drg", "drg-worklist"),
+    ("/drg/indicators", "drg-indicators"),
+    ("/drg/quality", "drg-quality"),
+    ("/drg/settlement", "drg-settlement"),
+    ("/drg/rules", "drg-rules"),
+    ("/drg/workshop", "drg-workshop"),
+];
+
+/// `/drg…`
+pub async fn answer(site: &Arc<Site>, asked: &Asked, frame: Frame, rest: &[&str]) -> Outcome<Answer> {
+    let frame = frame.in_section("nav-drg");
+    if asked.method == Method::POST {
+        if !matches!(asked.header("sec-fetch-site"), "" | "same-origin" | "none") {
+            return Ok(problem::show(asked, frame, 403, "wrong", ""));
+        }
+        return match rest {
+            ["case", id] => case::save(site, asked, id).await,
+            ["special", id] => special::step(site, asked, id).await,
+            _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
+        };
+    }
+    match rest {
+        [] => worklist::page(site, asked, frame).await,
+        ["case", id] => case::page(site, asked, frame, id).await,
+        ["preview", id] => preview::part(site, asked, frame, id).await,
+        ["special", id] => special::page(site, asked, frame, id).await,
+        ["of", patient] => case::of_patient(site, asked, frame, patient).await,
+        ["indicators"] => indicators::page(site, asked, frame).await,
+        ["quality"] => quality::page(site, asked, frame).await,
+        ["settlement"] => settlement::page(site, asked, frame).await,
+        ["rules"] => rules::page(site, asked, frame).await,
+        ["rules", pack, adrg] => rules::entry(site, asked, frame, pack, adrg).await,
+        ["workshop"] => rules::workshop(site, asked, frame).await,
+        _ => Ok(problem::show(asked, frame, 404, "lost", "")),
+    }
+}
+
+/// What was read of these positions, to be logged and released.
+fn sealed<T>(content: T, positions: Vec<u64>) -> Sealed<T> {
+    Sealed::new(content, Operation::Page, positions)
+}
+
+/// The fields of a form.
+fn form(asked: &Asked) -> Outcome<Vec<(String, String)>> {
+    let body = std::str::from_utf8(&asked.body)
+        .map_err(|_| Failure::new(Reason::Invalid, "form", "unreadable", "the form is not UTF-8"))?;
+    Ok(parse_pairs(body))
+}
+
+fn field<'p>(pairs: &'p [(String, String)], name: &str) -> &'p str {
+    pairs.iter().find(|pair| pair.0 == name).map_or("", |pair| pair.1.trim())
+}
+
+/// Codes of a text: between blanks, commas or lines; what follows a code is its name.
+fn codes(text: &str) -> Vec<String> {
+    let mut codes = Vec::new();
+    for part in text.split(|c: char| c.is_whitespace() || matches!(c, ',' | '，' | ';' | '；' | '、' | '|'))
+    {
+        let code = tongmai_drg::case::usual_code(part);
+        let begins = code.starts_with(|first: char| first.is_ascii_alphanumeric());
+        if begins && code.contains(|c: char| c.is_ascii_digit()) && code.is_ascii() && !codes.contains(&code)
+        {
+            codes.push(code);
+        }
+    }
+    codes
+}
+
+/// A date of a day since 1970.
+fn date(day: i64) -> String {
+    let (year, month, day) = tongmai_base::time::civil_from_days(day);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// A redirection after a form was sent.
+fn see_other(address: &str) -> Answer {
+    let mut answer = crate::reply::see_other("/drg");
+    if let Ok(value) = hyper::header::HeaderValue::from_str(address) {
+        answer.headers_mut().insert(hyper::header::LOCATION, value);
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::codes;
+
+    #[test]
+    fn codes_are_picked_out_of_what_people_type() {
+        assert_eq!(codes("i10 高血压\nE11.5，糖尿病足; e87.6、"), ["I10", "E11.5", "E87.6"]);
+        assert_eq!(codes("86.22 清创 86.22"), ["86.22"]);
+        assert_eq!(codes("<script>, 高血压"), [] as [&str; 0]);
+    }
+}
