@@ -18,6 +18,7 @@ mod problem;
 mod record;
 mod reply;
 mod resource;
+mod surveillance;
 mod tour;
 mod tree;
 
@@ -31,6 +32,7 @@ use tongmai_access::{Access, Released, Requester, Sealed, Sight};
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked, Pages};
+use tongmai_views::surveillance::Surveillance;
 
 use crate::frame::Frame;
 
@@ -39,12 +41,24 @@ const RUN_VIEWS: Duration = Duration::from_secs(60);
 
 /// The pages over an engine; the checkpoints of their views lie in `folder`.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
+    let surveillance = Arc::new(Surveillance::new(engine.clone(), access.clone(), folder.clone()));
+    pages_with(engine, access, folder, surveillance)
+}
+
+/// As [`pages`], with the surveillance that somebody else keeps running.
+pub fn pages_with(
+    engine: Arc<Engine>,
+    access: Arc<Access>,
+    folder: Option<PathBuf>,
+    surveillance: Arc<Surveillance>,
+) -> Pages {
     let started = engine.now();
     let shared = Arc::new(Shared {
         engine,
         access,
         counter: county::Counter::new(folder),
         check: tour::Check::default(),
+        surveillance,
         started,
     });
     run_views(&shared);
@@ -78,6 +92,7 @@ struct Shared {
     access: Arc<Access>,
     counter: county::Counter,
     check: tour::Check,
+    surveillance: Arc<Surveillance>,
     started: i64,
 }
 
@@ -125,6 +140,9 @@ impl Site {
 async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
     let frame = Frame::of(asked);
     let result = match (&asked.method, parts(&asked.path).as_slice()) {
+        (&Method::GET | &Method::HEAD | &Method::POST, ["surveillance", rest @ ..]) => {
+            surveillance::page(site, asked, frame, rest).await
+        }
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
         (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
         (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),

@@ -11,6 +11,7 @@ use tongmai_engine::Validation;
 use tongmai_gateway::hl7v2::{self, listen::Listener};
 use tongmai_gateway::pipeline::Pipeline;
 use tongmai_http::Service;
+use tongmai_views::surveillance::Surveillance;
 
 use crate::installation::{Installation, Place, now};
 
@@ -72,11 +73,11 @@ pub fn serve(
             .await
             .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
         let address = listener.local_addr()?;
-        let pages = tongmai_web::pages(
-            installation.engine.clone(),
-            installation.access.clone(),
-            Some(installation.folder.join("views")),
-        );
+        let views = Some(installation.folder.join("views"));
+        let (engine, access) = (installation.engine.clone(), installation.access.clone());
+        let surveillance = Arc::new(Surveillance::new(engine.clone(), access.clone(), views.clone()));
+        surveillance.follow()?;
+        let pages = tongmai_web::pages_with(engine, access, views, surveillance.clone());
         let service = Arc::new(Service::new(
             installation.engine.clone(),
             installation.access.clone(),
@@ -96,7 +97,11 @@ pub fn serve(
         let housekeeper = tokio::spawn(keep_house(service.clone()));
         ready(address);
         tracing::info!(%address, "serving");
-        tongmai_http::serve(service, listener, stopped()).await?;
+        let stop = async {
+            stopped().await;
+            surveillance.close();
+        };
+        tongmai_http::serve(service, listener, stop).await?;
         housekeeper.abort();
         tracing::info!("stopped");
         Ok(())
