@@ -1,6 +1,7 @@
 //! `tongmai serve`: FHIR and pages over HTTP.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tongmai_engine::Validation;
 use tongmai_gateway::hl7v2::{self, listen::Listener};
 use tongmai_gateway::pipeline::Pipeline;
 use tongmai_http::Service;
-use tongmai_views::surveillance::Surveillance;
+use tongmai_views::surveillance::{Rules, Surveillance, install_rules};
 
 use crate::installation::{Installation, Place, now};
 
@@ -73,6 +74,7 @@ pub fn serve(
             .await
             .with_context(|| format!("cannot listen on {listen}: choose another with --listen"))?;
         let address = listener.local_addr()?;
+        load_rules(&installation.folder)?;
         let views = Some(installation.folder.join("views"));
         let (engine, access) = (installation.engine.clone(), installation.access.clone());
         let surveillance = Arc::new(Surveillance::new(engine.clone(), access.clone(), views.clone()));
@@ -106,6 +108,26 @@ pub fn serve(
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// Puts the operator's list of notifiable diseases in force, where `rules/notifiable.csv` or
+/// `rules/case-rules.csv` lies in the data folder. Other rules make surveillance fold every record anew.
+fn load_rules(folder: &Path) -> Result<()> {
+    let read = |name: &str, shipped: &str| match std::fs::read_to_string(folder.join("rules").join(name)) {
+        Ok(text) => Ok((text, true)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((shipped.to_owned(), false)),
+        Err(error) => Err(error).with_context(|| format!("cannot read rules/{name}")),
+    };
+    let (pack, own_pack) = read("notifiable.csv", tongmai_surveillance::notifiable::SHIPPED)?;
+    let (case, own_case) = read("case-rules.csv", tongmai_surveillance::rules::SHIPPED)?;
+    if own_pack || own_case {
+        let (rules, findings) = Rules::parse(&pack, &case);
+        for finding in &findings {
+            tracing::warn!(%finding, "a row of the rules was left out");
+        }
+        install_rules(rules);
+    }
+    Ok(())
 }
 
 async fn keep_house(service: Arc<Service>) {

@@ -47,6 +47,9 @@ pub struct Subject {
     pub sex: String,
     /// County of residence.
     pub county: String,
+    /// Province, as the address writes it.
+    #[serde(default)]
+    pub province: String,
     /// Township or street in it.
     pub town: String,
     /// Tells two records apart without a name: a keyed hash of name, sex and day of birth.
@@ -148,6 +151,8 @@ pub struct Cases {
     class_a: BTreeSet<String>,
     counties: BTreeSet<String>,
     towns: BTreeMap<String, BTreeSet<String>>,
+    /// Province of each county, as addresses write it.
+    provinces: BTreeMap<String, String>,
     cards_of: BTreeMap<String, BTreeSet<String>>,
     contacts_of: BTreeMap<String, BTreeSet<i64>>,
     alike: BTreeMap<u64, BTreeSet<String>>,
@@ -332,6 +337,11 @@ impl Cases {
         self.towns.get(county).into_iter().flatten()
     }
 
+    /// The province of a county, as addresses write it; empty when none does.
+    pub fn province(&self, county: &str) -> &str {
+        self.provinces.get(county).map_or("", String::as_str)
+    }
+
     /// The first day with anything.
     pub fn since(&self) -> Option<i64> {
         self.since
@@ -383,6 +393,10 @@ impl Cases {
         subject.birth = birth;
         sex.clone_into(&mut subject.sex);
         subject.county = part("city");
+        subject.province = part("state");
+        if !subject.province.is_empty() {
+            self.provinces.insert(subject.county.clone(), subject.province.clone());
+        }
         subject.town = part("district");
         if !subject.town.is_empty() {
             self.towns.entry(subject.county.clone()).or_default().insert(subject.town.clone());
@@ -441,6 +455,7 @@ impl Cases {
             let organization = self.encounters.get(&said.encounter).cloned().unwrap_or_default();
             for finding in &mut said.findings {
                 organization.clone_into(&mut finding.organization);
+                finding.position = self.position;
             }
             self.owners.insert(key, said.patient.clone());
             let subject = self.subjects.entry(said.patient.clone()).or_default();
@@ -670,7 +685,7 @@ impl View for Cases {
 
     fn apply(&mut self, event: &Event) {
         let kind = resource_type_name(event.type_id).unwrap_or("");
-        let is_ours = matches!(kind, "Patient" | "Encounter" | "Task") || fact::is_read(kind);
+        let is_ours = matches!(kind, "Patient" | "Task") || fact::is_read(kind);
         match event.kind {
             _ if !is_ours => return,
             EventKind::Put | EventKind::Move => {}
@@ -685,7 +700,10 @@ impl View for Cases {
         let Ok(json) = Json::parse(&text) else { return };
         match kind {
             "Patient" => self.patient(event.key.0, &json),
-            "Encounter" => self.encounter(event.key.0, &json),
+            "Encounter" => {
+                self.encounter(event.key.0, &json);
+                self.said(event.key.0, kind, &json, event.milliseconds());
+            }
             "Task" => self.task(event.key.0, &json),
             _ => self.said(event.key.0, kind, &json, event.milliseconds()),
         }
@@ -726,6 +744,9 @@ impl View for Cases {
             return None;
         }
         for (id, subject) in &written.subjects {
+            if !subject.province.is_empty() {
+                cases.provinces.insert(subject.county.clone(), subject.province.clone());
+            }
             if !subject.town.is_empty() {
                 cases.towns.entry(subject.county.clone()).or_default().insert(subject.town.clone());
             }

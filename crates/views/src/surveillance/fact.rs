@@ -43,6 +43,8 @@ pub struct Finding {
     pub author: String,
     /// First day of illness, where it is written.
     pub onset: Option<i64>,
+    /// Position of the version that says it.
+    pub position: u64,
 }
 
 /// What a resource of a patient's record says.
@@ -60,7 +62,13 @@ pub struct Said {
 pub fn is_read(kind: &str) -> bool {
     matches!(
         kind,
-        "Condition" | "Observation" | "DiagnosticReport" | "ClinicalImpression" | "Composition" | "MedicationRequest"
+        "Condition"
+            | "Observation"
+            | "DiagnosticReport"
+            | "ClinicalImpression"
+            | "Composition"
+            | "MedicationRequest"
+            | "Encounter"
     )
 }
 
@@ -95,9 +103,11 @@ pub fn read(rules: &Rules, kind: &str, json: &Json<'_>, received: i64) -> Option
         organization: String::new(),
         author: author.clone(),
         onset,
+        position: 0,
     });
     let findings = findings.collect();
-    Some(Said { patient, encounter: reference(json, "encounter").unwrap_or("").to_owned(), findings })
+    let encounter = if kind == "Encounter" { &source } else { reference(json, "encounter").unwrap_or("") };
+    Some(Said { patient, encounter: encounter.to_owned(), findings })
 }
 
 fn reference<'j>(json: &'j Json<'_>, name: &str) -> Option<&'j str> {
@@ -113,6 +123,7 @@ fn said_at(kind: &str, json: &Json<'_>) -> Option<i64> {
         "Condition" => &["recordedDate", "onsetDateTime"],
         "Observation" | "DiagnosticReport" => &["issued", "effectiveDateTime"],
         "MedicationRequest" => &["authoredOn"],
+        "Encounter" => return json.get("period")?.text("start").and_then(date::parse).map(|read| read.low),
         _ => &["date", "effectiveDateTime"],
     };
     names.iter().find_map(|name| json.text(name)).and_then(date::parse).map(|read| read.low)
@@ -125,6 +136,7 @@ fn triggers(rules: &Rules, kind: &str, json: &Json<'_>, day: i64) -> Vec<Trigger
         "Condition" => condition(rules, json, day),
         "Observation" => observation(rules, json, day),
         "MedicationRequest" => medicine(rules, json, day),
+        "Encounter" => json.items("reasonCode").iter().flat_map(|it| concept(rules, it, false, false, day)).collect(),
         "DiagnosticReport" => texts(rules, &[json.text("conclusion").unwrap_or("")], day),
         "ClinicalImpression" => {
             texts(rules, &[json.text("summary").unwrap_or(""), json.text("description").unwrap_or("")], day)
@@ -221,10 +233,15 @@ fn condition(rules: &Rules, json: &Json<'_>, day: i64) -> Vec<Triggered> {
     let history = former("abatementDateTime", 30)
         || former("onsetDateTime", 365) && status("clinicalStatus") != "recurrence"
         || ["个人史", "病史", "治愈后"].iter().any(|word| text.contains(word));
-    let codings = json.get("code").map_or(&[][..], |concept| concept.items("coding"));
-    let codes: Vec<&str> = codings.iter().filter_map(|coding| coding.text("code")).filter(|code| is_icd(code)).collect();
+    json.get("code").map_or(Vec::new(), |it| concept(rules, it, suspected, history, day))
+}
+
+/// A coded concept; where it has no code of ICD-10, its words.
+fn concept(rules: &Rules, concept: &Json<'_>, suspected: bool, history: bool, day: i64) -> Vec<Triggered> {
+    let codings = concept.items("coding").iter();
+    let codes: Vec<&str> = codings.filter_map(|coding| coding.text("code")).filter(|code| is_icd(code)).collect();
     if codes.is_empty() {
-        return if history { Vec::new() } else { texts(rules, &[&text], day) };
+        return if history { Vec::new() } else { texts(rules, &[&names(Some(concept))], day) };
     }
     let diagnoses: Vec<Diagnosis<'_>> =
         codes.iter().map(|code| Diagnosis { code, suspected, history }).collect();

@@ -70,7 +70,7 @@ impl Surveillance {
 
     /// The one who drafts and raises: the platform itself.
     pub fn requester() -> Requester {
-        Requester { actor: "surveillance".into(), purpose: "PUBHLTH".into() }
+        Requester::installation("surveillance", "PUBHLTH")
     }
 
     /// Brings the view up to date and looks at it.

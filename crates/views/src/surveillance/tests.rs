@@ -297,7 +297,7 @@ async fn the_view_is_the_same_however_it_was_reached() {
     }
     assert_eq!(region.surveillance.look(View::canonical).expect("a view"), whole.canonical());
     let strata = whole.strata("scarlet-fever").count();
-    assert_eq!(strata, 2 * 2 + 1 - 1, "{strata} strata of two cases in one township");
+    assert_eq!(strata, 6, "the county, its age group, its sex, both, and two townships");
 }
 
 #[tokio::test]
@@ -367,4 +367,51 @@ fn reconciliation_names_what_differs() {
     ]);
     assert!(matches!(&differences[3], Difference::MissingHere(row) if row.number == "9"));
     assert!(read("a,b\n").1[0].code == "missing-column");
+}
+
+/// The five failures of eCRNow that its users reported (issues 427, 745, 747, 776 and 1050).
+#[tokio::test]
+async fn failures_of_others_do_not_happen_here() {
+    let region = Region::new();
+    let visit = |id: &str, patient: &str, reason: Option<&str>| {
+        let mut visit = serde_json::json!({
+            "resourceType": "Encounter", "id": id, "status": "finished", "subject": {"reference": format!("Patient/{patient}")},
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+            "period": {"start": "2026-11-21T08:00:00+08:00", "end": "2026-11-21T08:20:00+08:00"},
+        });
+        if let Some(code) = reason {
+            let coding = serde_json::json!([{"system": "http://hl7.org/fhir/sid/icd-10", "code": code}]);
+            visit["reasonCode"] = serde_json::json!([{"coding": coding}]);
+        }
+        visit
+    };
+    let in_visit = |id: &str, patient: &str, code: &str, visit: &str| {
+        let mut condition = condition(id, patient, code, "2026-11-21T08:10:00+08:00", "confirmed");
+        condition["encounter"] = serde_json::json!({"reference": format!("Encounter/{visit}")});
+        condition
+    };
+    region
+        .put(&[
+            patient("e1", "甲一", "河口镇"),
+            patient("e2", "乙二", "河口镇"),
+            patient("e3", "丙三", "河口镇"),
+            visit("v1", "e1", None),
+            visit("v2", "e1", None),
+            // 427 and 1050: a finished ambulatory visit with cholera, and its card is of that visit.
+            in_visit("x1", "e1", "A00.0", "v2"),
+            in_visit("x2", "e1", "I10", "v1"),
+            // 745: both codes of one visit are kept.
+            in_visit("x3", "e1", "B05.9", "v2"),
+            // 747: the reason of a visit counts.
+            visit("v3", "e2", Some("A38")),
+            // 776: without a trigger there is no report.
+            visit("v4", "e3", Some("J06.9")),
+            in_visit("x4", "e3", "I10", "v4"),
+        ])
+        .await;
+    let mut cards: Vec<(String, String)> =
+        region.cards().into_iter().map(|card| (card.disease, card.encounter)).collect();
+    cards.sort();
+    let expected = [("cholera", "Encounter/v2"), ("measles", "Encounter/v2"), ("scarlet-fever", "Encounter/v3")];
+    assert_eq!(cards, expected.map(|(disease, visit)| (disease.to_owned(), visit.to_owned())));
 }

@@ -1,5 +1,10 @@
 //! Writing: drafts of cards that are due, and what people decide on cards, signals and contacts.
 
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use serde_json::Value;
 use tongmai_access::Requester;
 use tongmai_engine::write::{Conditions, Target};
@@ -16,6 +21,8 @@ use super::fact::{day_of, person_name};
 use super::task::{self, Card, Contact, Items, Note, Signal, Work};
 use super::watch::date_of;
 
+/// Cases that are drafted side by side.
+const DRAFTED: usize = 64;
 /// Longest name or reason that a person may give, in bytes.
 const TEXT: usize = 2_000;
 /// Identity number of a citizen, as WS/T 500 numbers its system.
@@ -67,8 +74,8 @@ impl Surveillance {
         loop {
             let (pending, position) = self.running.now(&self.engine, |cases, at| (cases.pending(), at))?;
             let mut drafted = 0;
-            for case in pending {
-                drafted += usize::from(self.draft(&case).await?);
+            for chunk in pending.chunks(DRAFTED) {
+                drafted += self.draft_all(chunk).await?;
             }
             drafted += self.raise().await?;
             written += drafted;
@@ -83,10 +90,28 @@ impl Surveillance {
         self.changed.send_if_modified(|known| std::mem::replace(known, position) != position);
     }
 
+    /// Drafts cases side by side, so that they share the waiting for the disk. Of cases that may be one
+    /// person's the first is drafted; the others are due again in the next round, when its card is known.
+    async fn draft_all(&self, cases: &[Case]) -> Outcome<usize> {
+        let persons = together(cases.iter().map(|case| self.same_person(&case.patient))).await;
+        let mut claimed: BTreeSet<(String, &str)> = BTreeSet::new();
+        let mut due = Vec::new();
+        for (case, persons) in cases.iter().zip(persons) {
+            let persons = persons?;
+            let key = |patient: &String| (patient.clone(), case.disease.as_str());
+            if persons.iter().any(|patient| claimed.contains(&key(patient))) {
+                continue;
+            }
+            claimed.extend(persons.iter().map(key));
+            due.push((case, persons));
+        }
+        let drafted = together(due.iter().map(|(case, persons)| self.draft(case, persons))).await;
+        drafted.into_iter().try_fold(0, |sum, one| Ok(sum + usize::from(one?)))
+    }
+
     /// Writes the draft of a case, or adds the case to the card that the person has already.
-    async fn draft(&self, case: &Case) -> Outcome<bool> {
-        let persons = self.same_person(&case.patient).await?;
-        let there = self.look(|cases| cases.card_for(&persons, &case.disease, case.day).cloned())?;
+    async fn draft(&self, case: &Case, persons: &[String]) -> Outcome<bool> {
+        let there = self.look(|cases| cases.card_for(persons, &case.disease, case.day).cloned())?;
         let now = self.engine.now();
         if let Some(mut card) = there {
             if card.patients.contains(&case.patient) {
@@ -449,7 +474,8 @@ impl Surveillance {
         })?;
         let mut drafted = 0;
         for case in &cases {
-            drafted += usize::from(self.draft(case).await?);
+            let persons = self.same_person(&case.patient).await?;
+            drafted += usize::from(self.draft(case, &persons).await?);
         }
         Ok(drafted)
     }
@@ -562,6 +588,25 @@ fn person_items(patient: &Json<'_>, day: i64) -> Items {
     }
     put("death-date", patient.text("deceasedDateTime").unwrap_or(""));
     items
+}
+
+/// Runs futures side by side and gives back what they came to, in their order.
+async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> = futures.map(|it| (Box::pin(it), None)).collect();
+    poll_fn(move |context| {
+        let mut all = true;
+        for (future, output) in running.iter_mut().filter(|entry| entry.1.is_none()) {
+            match future.as_mut().poll(context) {
+                Poll::Ready(done) => *output = Some(done),
+                Poll::Pending => all = false,
+            }
+        }
+        if !all {
+            return Poll::Pending;
+        }
+        Poll::Ready(running.iter_mut().filter_map(|entry| entry.1.take()).collect())
+    })
+    .await
 }
 
 /// An id that follows from what it names: the same again after a restart.

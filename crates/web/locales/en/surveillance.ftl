@@ -94,6 +94,7 @@ map-title = Distribution by place
 map-lead = One square for each township, cases in 28 days; darker means more.
 map-note = The grid is made from names of places; it draws no boundary.
 map-counties = Counties
+map-country = Provinces
 cards-title = Notifiable disease report cards
 cards-lead = Filled from the record the moment it triggers. Review and send; a card counts as reported when the national system has accepted it.
 cards-waiting = Under way

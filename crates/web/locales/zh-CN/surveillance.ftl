@@ -94,6 +94,7 @@ map-title = 地区分布
 map-lead = 每个乡镇一格，近 28 天病例；颜色越深病例越多。
 map-note = 方格图由地区名称生成，不含任何边界线。
 map-counties = 各县区
+map-country = 各省
 cards-title = 传染病报告卡
 cards-lead = 病历一触发即自动填好。审核后上报；直报系统接收并给出编号才算已报告。
 cards-waiting = 在办

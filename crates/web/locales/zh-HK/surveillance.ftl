@@ -94,6 +94,7 @@ map-title = 地區分佈
 map-lead = 每個鄉鎮一格，近 28 天病例；顏色越深病例越多。
 map-note = 方格圖由地區名稱生成，不含任何邊界線。
 map-counties = 各縣區
+map-country = 各省
 cards-title = 傳染病報告卡
 cards-lead = 病歷一觸發即自動填好。審核後上報；直報系統接收並給出編號才算已報告。
 cards-waiting = 在辦

@@ -10,7 +10,7 @@ use tongmai_surveillance::signal::{Level, REASONS, SignalState, SignalStep};
 use tongmai_views::surveillance::{Card, Cases, Signal};
 
 use super::curve::{self, Week};
-use super::{Desk, Form, age_of, clock_text, disease_name, local, shown_name};
+use super::{Desk, Form, age_of, clock_text, disease_name, shown_name};
 use crate::format::When;
 use crate::frame::{Frame, encoded};
 use crate::language::Language;
@@ -71,7 +71,7 @@ struct Part {
 fn part_of(site: &Site, frame: &Frame) -> Outcome<(Part, Desk, Vec<String>, Vec<(String, String)>)> {
     let (l, now) = (frame.language, site.engine.now());
     site.surveillance.look(|cases| {
-        let desk = Desk::of(frame, cases);
+        let desk = Desk::of(frame, cases, &site.requester);
         let mut signals: Vec<&Signal> =
             cases.signals().filter(|it| desk.is_above() || it.item("county") == desk.county()).collect();
         signals.sort_by_key(|it| (it.state().is_closed(), std::cmp::Reverse((it.level(), it.created))));
@@ -186,7 +186,7 @@ pub async fn signal(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> 
     let sealed = tokio::task::block_in_place(|| {
         site.surveillance.show(|cases| {
             let Some(signal) = cases.signal(&id) else { return (None, Vec::new()) };
-            let desk = Desk::of(desk_frame, cases);
+            let desk = Desk::of(desk_frame, cases, &site.requester);
             let own = !desk.is_above() && (signal.item("county") == desk.county() || signal.item("county").is_empty());
             let cards: Vec<&Card> = packet(cases, signal);
             let mut positions = vec![signal.position];
@@ -315,7 +315,7 @@ fn facts(l: Language, signal: &Signal) -> Vec<(String, String)> {
 pub async fn answer(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Answer> {
     let form = Form::of(asked)?;
     let step = SignalStep::of(form.field("step")).ok_or_else(|| super::cards::no_step(form.field("step")))?;
-    site.surveillance.answer(&local(), id, step, &form.decision()).await?;
+    site.surveillance.answer(&site.requester, id, step, &form.decision()).await?;
     Ok(reply::see_other_at(&format!("/surveillance/signal/{id}")))
 }
 
@@ -324,7 +324,7 @@ pub async fn report(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     let form = Form::of(asked)?;
     let mut decision = form.decision();
     let disease = decision.items.remove("disease").unwrap_or_default();
-    let signal = site.surveillance.report_outbreak(&local(), &disease, &decision).await?;
+    let signal = site.surveillance.report_outbreak(&site.requester, &disease, &decision).await?;
     debug_assert_eq!(signal.level(), Level::Red);
     Ok(reply::see_other_at(&format!("/surveillance/signal/{}", signal.id)))
 }

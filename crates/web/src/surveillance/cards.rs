@@ -12,7 +12,7 @@ use tongmai_http::{Answer, Asked, plain};
 use tongmai_surveillance::case::{Classification, Step};
 use tongmai_views::surveillance::{Card, Cases, FILLED, document as documents};
 
-use super::{Desk, Form, age_of, clock_text, disease_name, local, shown_name};
+use super::{Desk, Form, age_of, clock_text, disease_name, shown_name};
 use crate::format::When;
 use crate::frame::{Frame, encoded};
 use crate::language::Language;
@@ -79,7 +79,7 @@ pub async fn desk(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     let chosen = frame.parameter("state").unwrap_or("").to_owned();
     let sealed = tokio::task::block_in_place(|| {
         site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases);
+            let desk = Desk::of(&frame, cases, &site.requester);
             let wanted = |card: &&Card| match chosen.as_str() {
                 "" => card.state().is_waiting(),
                 "all" => true,
@@ -142,11 +142,17 @@ framed!(CardPage);
 /// `/surveillance/card/{id}`
 pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Outcome<Answer> {
     let l = frame.language;
-    let card = site.surveillance.card(&local(), id).await?;
+    let card = site.surveillance.card(&site.requester, id).await?;
     let now = site.engine.now();
-    let (row, contacts) = tokio::task::block_in_place(|| {
-        site.surveillance.look(|cases| (row(cases, l, &card, now), cases.contacts_of(id).count() as i64))
+    let (row, contacts, own) = tokio::task::block_in_place(|| {
+        site.surveillance.look(|cases| {
+            let desk = Desk::of(&frame, cases, &site.requester);
+            (row(cases, l, &card, now), cases.contacts_of(id).count() as i64, of_county(&card, &desk))
+        })
     })?;
+    if !own {
+        return Err(Failure::not_found(format!("report card {id} at this desk")));
+    }
     let under_code = super::UNDER_CODE.contains(&card.disease.as_str());
     let hidden = |code: &str| under_code && matches!(code, "name" | "identity-number" | "phone" | "address" | "guardian");
     let fields = FILLED.iter().map(|code| Field {
@@ -197,21 +203,21 @@ pub fn no_step(step: &str) -> Failure {
 pub async fn step(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Answer> {
     let form = Form::of(asked)?;
     let step = Step::of(form.field("step")).ok_or_else(|| no_step(form.field("step")))?;
-    site.surveillance.step(&local(), id, step, &form.decision()).await?;
+    site.surveillance.step(&site.requester, id, step, &form.decision()).await?;
     Ok(reply::see_other_at(&format!("/surveillance/card/{id}")))
 }
 
 /// `POST /surveillance/suspect/{patient}`: suspected without a code.
 pub async fn suspect(site: &Arc<Site>, asked: &Asked, patient: &str) -> Outcome<Answer> {
     let form = Form::of(asked)?;
-    let card = site.surveillance.suspect(&local(), patient, form.field("disease"), &form.decision()).await?;
+    let card = site.surveillance.suspect(&site.requester, patient, form.field("disease"), &form.decision()).await?;
     Ok(reply::see_other_at(&format!("/surveillance/card/{}", card.id)))
 }
 
 /// `/surveillance/card/{id}/document`: the card as a FHIR document.
 pub async fn document(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Answer> {
     let _ = asked;
-    let card = site.surveillance.card(&local(), id).await?;
+    let card = site.surveillance.card(&site.requester, id).await?;
     let mut wanted: Vec<String> = card.patients.iter().take(1).map(|id| format!("Patient/{id}")).collect();
     wanted.extend(Some(card.encounter.clone()).filter(|it| !it.is_empty()));
     wanted.extend(card.evidence.iter().cloned());
@@ -255,7 +261,7 @@ pub async fn duplicates(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcom
     let (l, now) = (frame.language, site.engine.now());
     let sealed = tokio::task::block_in_place(|| {
         site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases);
+            let desk = Desk::of(&frame, cases, &site.requester);
             if desk.is_above() {
                 return ((Vec::new(), true, encoded(desk.query())), Vec::new());
             }
@@ -292,8 +298,8 @@ pub async fn rule(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     let (left, right) = (form.field("left"), form.field("right"));
     let decision = form.decision();
     match form.field("step") {
-        "apart" => site.surveillance.not_duplicate(&local(), left, right, &decision).await?,
-        "withdraw" => drop(site.surveillance.step(&local(), right, Step::Withdraw, &decision).await?),
+        "apart" => site.surveillance.not_duplicate(&site.requester, left, right, &decision).await?,
+        "withdraw" => drop(site.surveillance.step(&site.requester, right, Step::Withdraw, &decision).await?),
         other => return Err(no_step(other)),
     }
     Ok(reply::see_other_at("/surveillance/duplicates"))

@@ -11,7 +11,7 @@ use tongmai_surveillance::chain::{Exposure, Node, forest, shared_sites};
 use tongmai_views::surveillance::{Card, Cases, Contact, Items, NewContact};
 
 use super::cards::of_county;
-use super::{Desk, Form, disease_name, local, shown_name};
+use super::{Desk, Form, disease_name, shown_name};
 use crate::format::When;
 use crate::frame::Frame;
 use crate::language::Language;
@@ -68,7 +68,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
     let l = frame.language;
     let sealed = tokio::task::block_in_place(|| {
         site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases);
+            let desk = Desk::of(&frame, cases, &site.requester);
             let Some(card) = cases.card(id).filter(|card| of_county(card, &desk)) else {
                 return (None, Vec::new());
             };
@@ -158,7 +158,7 @@ pub async fn add(site: &Arc<Site>, asked: &Asked, card: &str) -> Outcome<Answer>
             contacts
         }
     };
-    site.surveillance.add_contacts(&local(), &contacts).await?;
+    site.surveillance.add_contacts(&site.requester, &contacts).await?;
     Ok(reply::see_other_at(&format!("/surveillance/contacts/{card}")))
 }
 
@@ -202,7 +202,7 @@ pub async fn follow_up(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Ans
     let mut decision = form.decision();
     let state = decision.items.remove("state").unwrap_or_default();
     let became = decision.items.remove("became").unwrap_or_default();
-    let contact = site.surveillance.follow_up(&local(), id, &state, &became, &decision).await?;
+    let contact = site.surveillance.follow_up(&site.requester, id, &state, &became, &decision).await?;
     Ok(reply::see_other_at(&format!("/surveillance/contacts/{}", contact.card)))
 }
 

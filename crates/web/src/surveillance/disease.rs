@@ -76,7 +76,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, code: &str) -> 
     let (l, today) = (frame.language, site.today());
     let built = tokio::task::block_in_place(|| {
         site.surveillance.look(|cases| {
-            let desk = Desk::of(&frame, cases);
+            let desk = Desk::of(&frame, cases, &site.requester);
             let county = looked_at(cases, &desk);
             let class_a = is_class_a(cases, code, today);
             let towns = towns(cases, code, &county, today);
@@ -125,7 +125,7 @@ pub async fn csv(site: &Arc<Site>, _asked: &Asked, frame: Frame, code: &str) -> 
     let today = site.today();
     let text = tokio::task::block_in_place(|| {
         site.surveillance.look(|cases| {
-            let desk = Desk::of(&frame, cases);
+            let desk = Desk::of(&frame, cases, &site.requester);
             let class_a = is_class_a(cases, code, today);
             let mut out = String::from("\u{feff}disease,county,township,age,sex,day,cases\r\n");
             for (it, counts) in cases.strata(code) {
@@ -164,6 +164,7 @@ struct MapPage {
     diseases: Vec<(String, String)>,
     counties: Vec<Tile>,
     county_tiles: String,
+    country: String,
 }
 
 framed!(MapPage);
@@ -173,7 +174,7 @@ pub async fn map(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answe
     let (l, today) = (frame.language, site.today());
     let page = tokio::task::block_in_place(|| {
         site.surveillance.look(|cases| {
-            let desk = Desk::of(&frame, cases);
+            let desk = Desk::of(&frame, cases, &site.requester);
             let county = looked_at(cases, &desk);
             let in_use = cases.rules().pack.on(today).filter(|it| cases.strata(&it.code).next().is_some());
             let diseases: Vec<(String, String)> =
@@ -185,10 +186,12 @@ pub async fn map(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answe
             let all = cases.counties().iter();
             let counties = all.map(|it| (it.clone(), recent(cases, &code, &Stratum::county(it), today))).collect();
             let counties = shaded(counties, &desk, class_a);
+            let country = country(cases, &code, &desk, class_a, today);
             let name = disease_name(cases, l, &code);
             MapPage {
                 l,
                 tiles: tiles::draw(&rows, &name),
+                country: if country.is_empty() { String::new() } else { tiles::draw_country(&country, &name) },
                 county_tiles: if counties.len() > 1 { tiles::draw(&counties, &name) } else { String::new() },
                 desk: encoded(desk.query()),
                 name,
@@ -202,6 +205,17 @@ pub async fn map(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answe
         })
     })?;
     render(asked, 200, &page)
+}
+
+/// Counts by province, for counties whose province is on the list.
+fn country(cases: &Cases, code: &str, desk: &Desk, class_a: bool, today: i64) -> Vec<Tile> {
+    let mut counts: std::collections::BTreeMap<&str, u32> = std::collections::BTreeMap::new();
+    for county in cases.counties() {
+        if let Some(province) = tiles::province(cases.province(county)) {
+            *counts.entry(province).or_default() += recent(cases, code, &Stratum::county(county), today);
+        }
+    }
+    shaded(counts.into_iter().map(|(code, count)| (code.to_owned(), count)).collect(), desk, class_a)
 }
 
 /// All townships of a county, those without a case too.

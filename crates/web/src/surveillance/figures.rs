@@ -66,7 +66,7 @@ async fn build(site: &Arc<Site>, frame: Frame) -> Outcome<Figures> {
     let l = frame.language;
     let sealed = tokio::task::block_in_place(|| {
         site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases);
+            let desk = Desk::of(&frame, cases, &site.requester);
             let (missed, positions, total) = missed(cases, l, &desk);
             ((facts(cases, l), rules(cases, l), reasons(cases, l), missed, total, desk), positions)
         })
@@ -143,7 +143,9 @@ fn missed(cases: &Cases, l: Language, desk: &Desk) -> (Vec<Missed>, Vec<u64>, i6
     let total = own().count() as i64;
     let mut found: Vec<_> = own().collect();
     found.sort_by_key(|case| std::cmp::Reverse(case.day));
-    let rows = found.into_iter().take(MISSED).map(|case| Missed {
+    found.truncate(MISSED);
+    let positions = found.iter().flat_map(|case| case.findings.iter().map(|it| it.position)).collect();
+    let rows = found.into_iter().map(|case| Missed {
         patient: case.patient.clone(),
         disease: disease_name(cases, l, &case.disease),
         code: case.disease.clone(),
@@ -151,7 +153,7 @@ fn missed(cases: &Cases, l: Language, desk: &Desk) -> (Vec<Missed>, Vec<u64>, i6
         evidence: case.findings.iter().map(|it| it.evidence.as_str()).collect::<Vec<_>>().join("; "),
         late: case.is_late(),
     });
-    (rows.collect(), Vec::new(), total)
+    (rows.collect(), positions, total)
 }
 
 /// `POST /surveillance/missed`: a case that the search found is reported late 补报.

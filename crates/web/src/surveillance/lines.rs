@@ -82,7 +82,7 @@ async fn found(site: &Arc<Site>, frame: &Frame, most: usize) -> Outcome<Found> {
     let chosen = frame.parameter("disease").unwrap_or("");
     let sealed = tokio::task::block_in_place(|| {
         site.surveillance.show(|cases| {
-            let desk = Desk::of(frame, cases);
+            let desk = Desk::of(frame, cases, &site.requester);
             let wanted = |card: &&Card| {
                 of_county(card, &desk) && card.state != "withdrawn" && (chosen.is_empty() || card.disease == chosen)
             };

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::Method;
-use tongmai_access::Requester;
+use tongmai_access::{Requester, Role};
 use tongmai_engine::bundle::parse_pairs;
 use tongmai_engine::{Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked};
@@ -43,10 +43,13 @@ enum Desk {
 }
 
 impl Desk {
-    /// The desk of a request: `desk=above`, or a county, else the first county with data. Who may
-    /// sit at which desk is for access control to say; an open installation lets everybody choose.
-    fn of(frame: &Frame, cases: &Cases) -> Desk {
+    /// The desk of a request: `desk=above`, or a county, else the first county with data. Who neither
+    /// investigates nor treats sees counts alone; an open installation lets everybody choose.
+    fn of(frame: &Frame, cases: &Cases, requester: &Requester) -> Desk {
+        let single_cases =
+            requester.is(Role::Installation) || requester.is(Role::Epidemiologist) || requester.is_clinical();
         match frame.parameter("desk") {
+            _ if !single_cases => Desk::Above,
             Some("above") => Desk::Above,
             Some(county) if cases.counties().contains(county) => Desk::County(county.to_owned()),
             _ => Desk::County(Desk::first(cases)),
@@ -181,10 +184,6 @@ fn shown_name(card: &Card) -> Cow<'_, str> {
 fn age_of(l: Language, card: &Card) -> String {
     let birth = When::read(card.item("birth-date"));
     birth.and_then(|birth| crate::format::age(l, &birth, day_of(card.start))).unwrap_or_default()
-}
-
-fn local() -> Requester {
-    Requester { actor: "local".into(), purpose: "PUBHLTH".into() }
 }
 
 /// A field of a CSV file: quoted where it must be, and never a formula of a spreadsheet.

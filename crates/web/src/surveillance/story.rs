@@ -11,7 +11,6 @@ use tongmai_http::Answer;
 use tongmai_surveillance::case::Step;
 use tongmai_views::surveillance::{Decision, Items, NewContact};
 
-use super::local;
 use crate::{Site, reply};
 
 /// The market of the story.
@@ -78,7 +77,7 @@ async fn market(site: &Arc<Site>) -> Outcome<Answer> {
     };
     for (id, state, exposure) in &cards {
         if exposure.is_empty() && state.after(Step::Correct).is_some() {
-            site.surveillance.step(&local(), id, Step::Correct, &decision).await?;
+            site.surveillance.step(&site.requester, id, Step::Correct, &decision).await?;
         }
     }
     let contact = |name: &str, relation: &str| NewContact {
@@ -89,7 +88,7 @@ async fn market(site: &Arc<Site>) -> Outcome<Answer> {
             ("site".into(), MARKET.into()),
         ]),
     };
-    site.surveillance.add_contacts(&local(), &[contact("摊主 甲", "同摊位"), contact("摊主 乙", "邻摊")]).await?;
+    site.surveillance.add_contacts(&site.requester, &[contact("摊主 甲", "同摊位"), contact("摊主 乙", "邻摊")]).await?;
     let signal = site.surveillance.look(|cases| {
         let reference = format!("Task/{}", cards[0].0);
         cases.signals().find(|signal| signal.evidence.contains(&reference)).map(|signal| signal.id.clone())
