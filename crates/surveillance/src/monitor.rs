@@ -2,9 +2,11 @@
 //! judgement a day over the county and the places in it.
 //!
 //! The background of a week is what the same weeks of former years held, scaled by how this season
-//! compares with them, with its own overdispersion; former outbreaks are cut to what a week could
-//! hold by chance. A place takes its share of the county. Windows of three, seven and fourteen days are judged
-//! together, so that a point source is seen in days and a slow one in weeks.
+//! compares with them; former outbreaks are cut to what a week could hold by chance. From there it goes
+//! down: a county is expected to have its share of what the region has *now*, and a place its share of what the
+//! rest of its county has now. So a season that comes early, everywhere, is no signal, while five cases in one
+//! school are. Windows of three, seven and fourteen days are judged together, so that a point source is seen
+//! in days and a slow one in weeks.
 
 use crate::counts::CountDistribution;
 
@@ -67,11 +69,29 @@ pub struct Watch {
     pub recent_weeks: i64,
     /// Least cases of an alarm.
     pub least_cases: u32,
-    /// Least overdispersion of the county.
+    /// Least variance over mean: cases of a household come in twos.
     pub least_dispersion: f64,
-    /// Least overdispersion of a place: cases of a household come in twos.
-    pub place_dispersion: f64,
+    /// Relative variance of a county around its share of the region: its own waves.
+    pub county_variance: f64,
+    /// Relative variance of a place around its share of the county.
+    pub place_variance: f64,
+    /// Cases' worth of "as usual" against which what is going on now is weighed.
+    pub inertia: f64,
 }
+
+/// What a region has on a day: the counts of all its counties, and what a week of it holds by history.
+#[derive(Debug, Clone, Copy)]
+pub struct Region<'r> {
+    /// Counts.
+    pub counts: &'r DailyCounts,
+    /// Mean of seven days.
+    pub week: f64,
+}
+
+/// A county with more than this share of its region is its own region.
+const ALONE: f64 = 0.8;
+/// Own cases that a share of the year before is worth against the last weeks'.
+const SHARE_INERTIA: f64 = 20.0;
 
 impl Default for Watch {
     fn default() -> Self {
@@ -80,8 +100,10 @@ impl Default for Watch {
             weeks_around: 2,
             recent_weeks: 8,
             least_cases: 2,
-            least_dispersion: 1.1,
-            place_dispersion: 1.4,
+            least_dispersion: 1.2,
+            county_variance: 0.06,
+            place_variance: 0.02,
+            inertia: 5.0,
         }
     }
 }
@@ -164,27 +186,71 @@ impl Watch {
         Background { week: seasonal * ratio, dispersion }
     }
 
+    /// What a region has on a day.
+    pub fn region<'r>(&self, counts: &'r DailyCounts, since: i64, day: i64) -> Region<'r> {
+        Region { counts, week: self.background(counts, since, day).week }
+    }
+
+    /// Share of a part in a whole: of the year before, moved by the last weeks.
+    fn share(&self, part: &DailyCounts, whole: &DailyCounts, parts: f64, day: i64) -> f64 {
+        let end = day - 14;
+        let of = |counts: &DailyCounts, days: i64| f64::from(counts.between(end - days + 1, end));
+        let year = (of(part, 364) + 0.5) / (of(whole, 364) + 0.5 * parts);
+        let days = 7 * self.recent_weeks;
+        let usual = year * of(whole, days);
+        (year * (of(part, days) + SHARE_INERTIA) / (usual + SHARE_INERTIA)).min(1.0)
+    }
+
+    /// How what is there now compares with what is usual.
+    fn now(&self, observed: f64, usual: f64) -> f64 {
+        (observed + self.inertia) / (usual + self.inertia)
+    }
+
     /// Judges a day of a county: as a whole and by part. `places` hold the counts of each place of the
     /// county, or of each of its age groups. `None` when there are too few cases for any alarm.
-    pub fn judge(&self, county: &DailyCounts, places: &[&DailyCounts], since: i64, day: i64) -> Option<Judgement> {
+    pub fn judge(
+        &self,
+        region: &Region<'_>,
+        county: &DailyCounts,
+        places: &[&DailyCounts],
+        since: i64,
+        day: i64,
+    ) -> Option<Judgement> {
         if county.between(day - WINDOWS[2] + 1, day) < self.least_cases {
             return None;
         }
-        let background = self.background(county, since, day);
-        let dispersion = background.dispersion.max(self.least_dispersion);
-        let mut best = self.best(county, background.week, dispersion, day, 1.0, None);
-        let before = day - 14;
-        let all = f64::from(county.between(before - 729, before));
+        let share = self.share(county, region.counts, 2.0, day);
+        let alone = share > ALONE;
+        let week = if alone { self.background(county, since, day).week } else { share * region.week };
+        let means = WINDOWS.map(|window| {
+            let usual = week * window as f64 / 7.0;
+            if alone {
+                return usual;
+            }
+            let of = |counts: &DailyCounts| f64::from(counts.between(day - window + 1, day));
+            let others = (of(region.counts) - of(county)).max(0.0);
+            usual * self.now(others, region.week * window as f64 / 7.0 * (1.0 - share))
+        });
+        let variance = if alone { 2.0 * self.county_variance } else { self.county_variance };
+        let dispersion = means.map(|mean| self.least_dispersion + variance * mean);
+        let mut best = self.best(county, means, dispersion, day, 1.0, None);
         for (index, place) in places.iter().enumerate() {
             if place.between(day - WINDOWS[2] + 1, day) < self.least_cases {
                 continue;
             }
-            // A place without a history of its own takes an equal share.
-            let own = f64::from(place.between(before - 729, before));
-            let share = (own + 1.0) / (all + places.len() as f64);
-            let dispersion = background.dispersion.max(self.place_dispersion);
-            let found =
-                self.best(place, background.week * share, dispersion, day, places.len() as f64, Some(index));
+            let share = self.share(place, county, places.len() as f64, day);
+            let own = f64::from(place.between(day - 377, day - 14));
+            let mut dispersion = [0.0; WINDOWS.len()];
+            let mut expected = [0.0; WINDOWS.len()];
+            for (at, window) in WINDOWS.into_iter().enumerate() {
+                let of = |counts: &DailyCounts| f64::from(counts.between(day - window + 1, day));
+                let others = (of(county) - of(place)).max(0.0);
+                expected[at] = share * means[at] * self.now(others, means[at] * (1.0 - share));
+                // A share that few cases tell is uncertain itself.
+                dispersion[at] =
+                    self.least_dispersion + expected[at] * (self.place_variance + 1.0 / (own + SHARE_INERTIA));
+            }
+            let found = self.best(place, expected, dispersion, day, places.len() as f64, Some(index));
             if let Some(found) = found
                 && best.is_none_or(|best| found.pvalue < best.pvalue)
             {
@@ -198,19 +264,18 @@ impl Watch {
     fn best(
         &self,
         counts: &DailyCounts,
-        week: f64,
-        dispersion: f64,
+        means: [f64; WINDOWS.len()],
+        dispersions: [f64; WINDOWS.len()],
         day: i64,
         tests: f64,
         place: Option<usize>,
     ) -> Option<Judgement> {
         let mut best: Option<Judgement> = None;
-        for window in WINDOWS {
+        for ((window, expected), dispersion) in WINDOWS.into_iter().zip(means).zip(dispersions) {
             let observed = counts.between(day - window + 1, day);
             if observed < self.least_cases {
                 continue;
             }
-            let expected = week * window as f64 / 7.0;
             let chance =
                 CountDistribution::with_dispersion(expected, dispersion).above(f64::from(observed) - 1.0);
             // The windows overlap: they count for two.
@@ -278,7 +343,10 @@ mod tests {
     fn a_cluster_in_one_place_is_found_where_the_county_is_quiet() {
         let watch = Watch::default();
         let county = steady(10);
-        let quiet = watch.judge(&county, &[], 0, DAY);
+        let alone = |county: &DailyCounts, places: &[&DailyCounts]| {
+            watch.judge(&watch.region(county, 0, DAY), county, places, 0, DAY)
+        };
+        let quiet = alone(&county, &[]);
         assert!(quiet.is_none_or(|found| found.pvalue > 0.05), "{quiet:?}");
         let mut places = vec![DailyCounts::default(); 20];
         for week in 1..=260 {
@@ -292,7 +360,7 @@ mod tests {
             places[7].add(day, 1);
         }
         let places: Vec<&DailyCounts> = places.iter().collect();
-        let found = watch.judge(&county, &places, 0, DAY).expect("cases");
+        let found = alone(&county, &places).expect("cases");
         assert_eq!((found.place, found.window), (Some(7), 3));
         assert!(found.pvalue < 0.01, "{found:?}");
     }
@@ -302,10 +370,30 @@ mod tests {
         let watch = Watch::default();
         let mut county = DailyCounts::default();
         county.add(DAY - 1, 1);
-        assert_eq!(watch.judge(&county, &[], 0, DAY), None);
+        assert_eq!(watch.judge(&watch.region(&county, 0, DAY), &county, &[], 0, DAY), None);
         county.add(DAY, 1);
-        let found = watch.judge(&county, &[], 0, DAY).expect("two cases");
-        assert!(found.pvalue < 1e-2 && found.excess() > 1.9, "{found:?}");
+        let found = watch.judge(&watch.region(&county, 0, DAY), &county, &[], 0, DAY).expect("two cases");
+        assert!(found.pvalue < 5e-2 && found.excess() > 1.9, "{found:?}");
+    }
+
+    #[test]
+    fn a_season_that_comes_everywhere_is_no_signal_and_one_county_alone_is() {
+        let watch = Watch::default();
+        let mut counties: Vec<DailyCounts> = (0..10).map(|_| steady(10)).collect();
+        let mut region = DailyCounts::default();
+        for week in 1..=260 {
+            region.add(DAY - 7 * week, 100);
+        }
+        let judged = |region: &DailyCounts, county: &DailyCounts| {
+            watch.judge(&watch.region(region, 0, DAY), county, &[], 0, DAY).map_or(1.0, |found| found.pvalue)
+        };
+        // Thirty where ten are usual, in every county.
+        counties.iter_mut().for_each(|county| county.add(DAY, 30));
+        region.add(DAY, 300);
+        assert!(judged(&region, &counties[0]) > 0.05);
+        counties[0].add(DAY, 60);
+        region.add(DAY, 60);
+        assert!(judged(&region, &counties[0]) < 0.01, "{}", judged(&region, &counties[0]));
     }
 
     #[test]

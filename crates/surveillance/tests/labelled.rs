@@ -7,13 +7,31 @@ use tongmai_surveillance::trigger::{Certainty, Record};
 
 const NOTES: &str = include_str!("vectors/labelled-notes.tsv");
 
+/// A smaller set that the rules were not mended by.
+const MORE: &str = include_str!("vectors/labelled-notes-2.tsv");
+
 #[test]
 fn labelled_notes() {
+    let (recall, precision, class_a) = measure(NOTES);
+    assert!(recall >= 0.99, "recall {recall}");
+    assert!(precision >= 0.95, "precision {precision}");
+    assert_eq!(class_a, 0, "class A was missed");
+}
+
+#[test]
+fn notes_that_the_rules_were_not_mended_by() {
+    let (recall, precision, class_a) = measure(MORE);
+    assert!(recall >= 0.9 && precision >= 0.9, "recall {recall}, precision {precision}");
+    assert_eq!(class_a, 0, "class A was missed");
+}
+
+/// Recall, precision, and cases of class A that were missed.
+fn measure(notes: &str) -> (f64, f64, usize) {
     let (pack, _) = Pack::parse(SHIPPED);
     let day = parse_date("2026-05-01").expect("a date");
     let (mut wanted, mut hit, mut triggered, mut right, mut ordinary, mut class_a) = (0, 0, 0, 0, 0, 0);
     let (mut doubt, mut quiet, mut wrong) = (0, 0, Vec::new());
-    for line in NOTES.lines().filter(|line| !line.starts_with('#')) {
+    for line in notes.lines().filter(|line| !line.starts_with('#')) {
         let (expected, note) = line.split_once('\t').expect("a tab");
         let code = expected.trim_end_matches('?');
         let record = Record { texts: &[note], ..Record::default() };
@@ -48,7 +66,5 @@ fn labelled_notes() {
         ordinary - quiet
     );
     wrong.iter().take(80).for_each(|line| println!("{line}"));
-    assert!(recall >= 0.99, "recall {recall}");
-    assert!(precision >= 0.95, "precision {precision}");
-    assert_eq!(class_a, 0, "class A was missed");
+    (recall, precision, class_a)
 }

@@ -713,7 +713,7 @@ impl View for Cases {
         let mut out = Vec::new();
         self.write(&mut out);
         let counts: BTreeMap<_, _> =
-            self.counts.iter().filter(|entry| entry.1.total() > 0).map(|(key, counts)| (key, counts)).collect();
+            self.counts.iter().filter(|entry| entry.1.total() > 0).collect();
         format!("{}{counts:?}{:?}{:?}", String::from_utf8_lossy(&out), self.pending, self.missed)
     }
 

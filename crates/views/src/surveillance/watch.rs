@@ -135,7 +135,13 @@ pub fn parts<'c>(cases: &'c Cases, disease: &str, county: &str) -> Vec<(&'c Stra
 fn judge(cases: &Cases, disease: &str, county: &str, since: i64, today: i64) -> Option<Judgement> {
     let counts = cases.counts(disease, &Stratum::county(county))?;
     let parts: Vec<&DailyCounts> = parts(cases, disease, county).into_iter().map(|entry| entry.1).collect();
-    Watch::default().judge(counts, &parts, since, today)
+    let watch = Watch::default();
+    let mut region = DailyCounts::default();
+    for other in cases.counties() {
+        let counts = cases.counts(disease, &Stratum::county(other)).into_iter().flat_map(DailyCounts::days);
+        counts.for_each(|(day, count)| region.add(day, count.cast_signed()));
+    }
+    watch.judge(&watch.region(&region, since, today), counts, &parts, since, today)
 }
 
 /// Whether a signal for a disease in a county was raised lately, whatever became of it.

@@ -592,21 +592,18 @@ fn person_items(patient: &Json<'_>, day: i64) -> Items {
 
 /// Runs futures side by side and gives back what they came to, in their order.
 async fn together<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> = futures.map(|it| (Box::pin(it), None)).collect();
-    poll_fn(move |context| {
-        let mut all = true;
-        for (future, output) in running.iter_mut().filter(|entry| entry.1.is_none()) {
-            match future.as_mut().poll(context) {
-                Poll::Ready(done) => *output = Some(done),
-                Poll::Pending => all = false,
+    let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, output) in running.iter_mut().zip(&mut outputs).filter(|entry| entry.1.is_none()) {
+            if let Poll::Ready(done) = future.as_mut().poll(context) {
+                *output = Some(done);
             }
         }
-        if !all {
-            return Poll::Pending;
-        }
-        Poll::Ready(running.iter_mut().filter_map(|entry| entry.1.take()).collect())
+        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
     })
-    .await
+    .await;
+    outputs.into_iter().flatten().collect()
 }
 
 /// An id that follows from what it names: the same again after a restart.
