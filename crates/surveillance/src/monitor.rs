@@ -276,8 +276,7 @@ impl Watch {
             if observed < self.least_cases {
                 continue;
             }
-            let chance =
-                CountDistribution::with_dispersion(expected, dispersion).above(f64::from(observed) - 1.0);
+            let chance = at_least(observed, expected, dispersion);
             // The windows overlap: they count for two.
             let pvalue = (chance * tests * 2.0).min(1.0);
             if best.is_none_or(|best| pvalue < best.pvalue) {
@@ -286,6 +285,38 @@ impl Watch {
         }
         best
     }
+}
+
+/// Up to this mean and dispersion a surplus comes in twos.
+const IN_TWOS: (f64, f64) = (8.0, 1.9);
+
+/// Chance of so many cases or more. Where few are expected, what makes counts vary by more than chance
+/// is that the cases of a household come together: singles and twos, a Hermite distribution (Kemp and
+/// Kemp, Biometrika 1965;52:381), whose upper end is far lighter than a negative binomial's. Where many
+/// are expected it is the waves of the place: negative binomial.
+fn at_least(observed: u32, mean: f64, dispersion: f64) -> f64 {
+    if mean > IN_TWOS.0 || dispersion > IN_TWOS.1 {
+        return CountDistribution::with_dispersion(mean, dispersion).above(f64::from(observed) - 1.0);
+    }
+    // Mean a + 2b, variance a + 4b.
+    let twos = mean * (dispersion - 1.0).max(0.0) / 2.0;
+    let singles = (mean - 2.0 * twos).max(0.0);
+    let (mut before, mut last) = (0.0, (-(singles + twos)).exp());
+    let mut n = 0.0;
+    // The tail is summed itself: one minus the rest would lose its digits.
+    let mut tail = 0.0;
+    while n < f64::from(observed) + 200.0 {
+        if n >= f64::from(observed) {
+            tail += last;
+            if last < 1e-18 * tail || last == 0.0 && before == 0.0 {
+                break;
+            }
+        }
+        let next = (singles * last + 2.0 * twos * before) / (n + 1.0);
+        (before, last) = (last, next);
+        n += 1.0;
+    }
+    tail.min(1.0)
 }
 
 /// Values above the median by more than chance and a season's slope allow are cut down to that.
@@ -394,6 +425,17 @@ mod tests {
         counties[0].add(DAY, 60);
         region.add(DAY, 60);
         assert!(judged(&region, &counties[0]) < 0.01, "{}", judged(&region, &counties[0]));
+    }
+
+    #[test]
+    fn the_tail_is_that_of_singles_and_twos() {
+        // Without twos it is Poisson's: 1 - exp(-1) (1 + 1).
+        assert!((at_least(2, 1.0, 1.0) - (1.0 - 2.0 * (-1.0_f64).exp())).abs() < 1e-12);
+        assert!((at_least(0, 0.3, 1.2) - 1.0).abs() < 1e-12);
+        // Mean 1, dispersion 1.5: a = b·… singles 0.5, twos 0.25; P(0) = exp(-0.75), P(1) = 0.5 P(0).
+        let nothing = (-0.75_f64).exp();
+        assert!((at_least(2, 1.0, 1.5) - (1.0 - 1.5 * nothing)).abs() < 1e-12);
+        assert!(at_least(5, 0.02, 1.2) < 1e-6 && at_least(5, 0.02, 1.2) > 0.0);
     }
 
     #[test]

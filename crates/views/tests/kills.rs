@@ -50,6 +50,7 @@ fn child() {
     let first: u64 = std::env::var(FIRST).ok().and_then(|it| it.parse().ok()).unwrap_or(0);
     let (engine, surveillance) = open(Path::new(&folder));
     surveillance.follow().expect("a thread");
+    println!("begun");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         for number in first.. {
@@ -62,7 +63,7 @@ fn child() {
                   "code":{{"coding":[{{"system":"http://hl7.org/fhir/sid/icd-10","code":"{code}"}}]}}}},
                   "request":{{"method":"PUT","url":"Condition/k{number}"}}}}]}}"#
             );
-            let done = engine.process_counting(&Requester::local(), bundle.as_bytes(), Ids::Fresh).await;
+            let done = engine.process_counting(&Policy::Open.sight(&Requester::local()), bundle.as_bytes(), Ids::Fresh).await;
             done.expect("taken in");
             println!("acknowledged {number}");
         }
@@ -88,11 +89,17 @@ fn no_card_is_lost_in_kills() {
             .spawn()
             .expect("a child");
         let out = child.stdout.take().expect("its words");
+        let (tell, begun) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(out).lines().map_while(Result::ok);
-            lines.filter_map(|line| line.split("acknowledged ").nth(1)?.parse::<u64>().ok()).max()
+            let said = lines.inspect(|line| if line.contains("begun") { let _ = tell.send(()); });
+            said.filter_map(|line| line.split("acknowledged ").nth(1)?.parse::<u64>().ok()).max()
         });
-        std::thread::sleep(Duration::from_millis(20 + random.below(120) as u64));
+        // One in five is killed while it opens the store, the others at work.
+        if kill % 5 != 0 {
+            let _ = begun.recv_timeout(Duration::from_secs(10));
+        }
+        std::thread::sleep(Duration::from_millis(random.below(100) as u64));
         child.kill().expect("killed");
         child.wait().expect("gone");
         // What was taken in and not acknowledged is written again by the next child.

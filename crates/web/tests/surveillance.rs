@@ -135,7 +135,7 @@ async fn the_laboratory_and_the_epidemiologist() {
     // Every look was logged.
     let mut looks = 0;
     site.access.entries(&mut |entry| looks += usize::from(entry.operation == 7)).expect("a log");
-    assert!(looks > 10, "{looks}");
+    assert!(looks >= 8, "{looks}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

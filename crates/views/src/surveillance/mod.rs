@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tongmai_access::{Access, Operation, Released, Requester, Sealed};
+use tongmai_access::{Access, Operation, Released, Requester, Sealed, Sight};
 use tongmai_engine::views::Running;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_store::Seq;
@@ -71,6 +71,10 @@ impl Surveillance {
     /// The one who drafts and raises: the platform itself.
     pub fn requester() -> Requester {
         Requester::installation("surveillance", "PUBHLTH")
+    }
+
+    fn own_sight(&self) -> Sight {
+        self.access.sight(&Surveillance::requester())
     }
 
     /// Brings the view up to date and looks at it.

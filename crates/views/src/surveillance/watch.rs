@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tongmai_base::time::civil_from_days;
 use tongmai_engine::Outcome;
 use tongmai_store::Seq;
-use tongmai_surveillance::control::{Outcomes, false_discovery, learnt_predictive_value};
+use tongmai_surveillance::control::{Outcomes, PRIOR, false_discovery, is_discovery, learnt_predictive_value};
 use tongmai_surveillance::monitor::{DailyCounts, Judgement, Watch};
 use tongmai_surveillance::signal::{Level, SignalState};
 
@@ -15,18 +15,14 @@ use super::fact::day_of;
 use super::task::{Items, Signal};
 use super::work::stable_id;
 
-/// Share of false alarms that one day's run may hold before what is learnt counts.
-const FALSE_DISCOVERY: f64 = 0.05;
+/// Share of false alarms that one day's run may hold, for a rule of the prior value.
+const FALSE_DISCOVERY: f64 = 0.2;
+/// No rule is so good that a q-value beyond this is a discovery.
+const MOST: f64 = 0.9;
 /// Days for which a signal stands for its place and disease: no second one is raised.
 const STANDS: i64 = 14;
 /// Signals that one run may raise for each county, single cases of class A apart.
 const BUDGET: usize = 3;
-/// A rule whose signals are real less often than this raises only what is beyond doubt.
-const LEAST_VALUE: f64 = 0.15;
-/// Beyond doubt.
-const CERTAIN: f64 = 1e-6;
-/// Predictive value before anything is learnt, and how many signals it weighs.
-const PRIOR: (f64, f64) = (0.4, 5.0);
 /// References to cases in an evidence packet.
 const PACKET: usize = 50;
 
@@ -109,11 +105,12 @@ impl Surveillance {
         let qvalues = false_discovery(&pvalues);
         let mut due: Vec<Signal> = Vec::new();
         for (((disease, county), judged), q) in run.judged.iter().zip(&qvalues) {
-            if *q > FALSE_DISCOVERY {
+            // Most are far from it: what became of former signals is looked up for the others.
+            if *q > MOST {
                 continue;
             }
             let value = predictive_value(cases, "cluster", disease, county);
-            if (value < LEAST_VALUE && judged.pvalue > CERTAIN) || stands(cases, disease, county, today) {
+            if !is_discovery(*q, FALSE_DISCOVERY, value) || stands(cases, disease, county, today) {
                 continue;
             }
             due.push(signal(cases, disease, county, judged, *q, value, now));

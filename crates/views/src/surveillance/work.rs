@@ -153,7 +153,7 @@ impl Surveillance {
     /// Ids of all records of the person that a record belongs to, the record itself first.
     async fn same_person(&self, patient: &str) -> Outcome<Vec<String>> {
         let mut ids = vec![patient.to_owned()];
-        match self.engine.person(patient) {
+        match self.engine.person(&self.own_sight(), patient) {
             Ok(sealed) => {
                 let person = self.release(&Surveillance::requester(), sealed).await?;
                 let others = person.members.iter().map(|member| member.resource.id.clone());
@@ -167,7 +167,7 @@ impl Surveillance {
 
     async fn read(&self, kind: &str, id: &str) -> Outcome<Option<Resource>> {
         let Some(kind) = resource_type_id(kind) else { return Ok(None) };
-        match self.engine.read(kind, id) {
+        match self.engine.read(&self.own_sight(), kind, id) {
             Ok(sealed) => Ok(Some(self.release(&Surveillance::requester(), sealed).await?.into_inner())),
             Err(failure) if matches!(failure.reason, Reason::NotFound | Reason::Gone) => Ok(None),
             Err(failure) => Err(failure),
@@ -188,12 +188,12 @@ impl Surveillance {
         let text = task.to_string();
         let checked = self.engine.check(text.as_bytes(), Some(task_type()?))?;
         let target = Target::Id(task["id"].as_str().unwrap_or("").to_owned());
-        self.engine.update(requester, &target, &checked, conditions).await.map(drop)
+        self.engine.update(&self.access.sight(requester), &target, &checked, conditions).await.map(drop)
     }
 
     /// The Task with this id, as the ledger has it now.
     pub async fn work(&self, requester: &Requester, id: &str) -> Outcome<Work> {
-        let sealed = self.engine.read(task_type()?, id)?;
+        let sealed = self.engine.read(&self.access.sight(requester), task_type()?, id)?;
         let resource = self.release(requester, sealed).await?;
         let json = Json::parse(&resource.text).map_err(|_| Failure::not_found(format!("Task/{id}")))?;
         let work = task::read(&json).ok_or_else(|| Failure::not_found(format!("Task/{id}")))?;
@@ -425,7 +425,7 @@ impl Surveillance {
             let bundle = serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
             let bundle = bundle.to_string();
             self.engine
-                .process_counting(requester, bundle.as_bytes(), tongmai_engine::bundle::Ids::Fresh)
+                .process_counting(&self.access.sight(requester), bundle.as_bytes(), tongmai_engine::bundle::Ids::Fresh)
                 .await?;
         }
         Ok(tasks.len())

@@ -225,7 +225,7 @@ pub async fn document(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Answ
     for reference in wanted {
         let Some((kind, id)) = reference.split_once('/') else { continue };
         let Some(kind) = resource_type_id(kind) else { continue };
-        let Ok(sealed) = site.engine.read(kind, id) else { continue };
+        let Ok(sealed) = site.engine.read(&site.sight(), kind, id) else { continue };
         let resource = site.release(sealed).await?.into_inner();
         resources.extend(serde_json::from_slice::<Value>(&resource.text).ok());
     }
