@@ -12,7 +12,9 @@
 //! it stands for an outbreak's county and disease between its first case and a week after its last.
 
 use rayon::prelude::*;
-use tongmai_surveillance::control::{Outcomes, PRIOR, false_discovery, is_discovery, learnt_predictive_value};
+use tongmai_surveillance::control::{
+    Outcomes, PRIOR, false_discovery, is_discovery, learnt_predictive_value,
+};
 use tongmai_surveillance::monitor::{DailyCounts, Judgement, Region, Watch};
 use tongmai_testkit::Random;
 
@@ -222,7 +224,8 @@ fn background(seed: u64, index: usize, national: &[f64]) -> (DailyCounts, Vec<Da
             // The county's own waves: half of last week's deviation stays.
             level = 0.7 * level + 0.25 * normal(&mut random);
         }
-        let mean = national[day as usize] * PART * scale * f64::exp(level - 0.06) * WEEKDAY[(day % 7) as usize];
+        let mean =
+            national[day as usize] * PART * scale * f64::exp(level - 0.06) * WEEKDAY[(day % 7) as usize];
         for _ in 0..poisson(&mut random, mean / 1.1) {
             let mut at = uniform(&mut random) * sum;
             let place = shares.iter().position(|share| {
@@ -258,7 +261,8 @@ fn report(name: &str, province: &Province, signals: &[Alarm]) {
             && signal.disease == outbreak.disease
             && (first..=last + 7).contains(&signal.day)
     };
-    let right = signals.iter().filter(|it| province.outbreaks.iter().any(|outbreak| matches(it, outbreak))).count();
+    let right =
+        signals.iter().filter(|it| province.outbreaks.iter().any(|outbreak| matches(it, outbreak))).count();
     let mut delays: Vec<i64> = province
         .outbreaks
         .iter()
@@ -289,7 +293,8 @@ fn by_disease(province: &Province, signals: &[Alarm]) {
                 && (outbreak.days[0]..=outbreak.days[outbreak.days.len() - 1] + 7).contains(&signal.day)
         };
         let found = planted.iter().filter(|outbreak| of.iter().any(|signal| right(signal, outbreak))).count();
-        let wrong = of.iter().filter(|signal| !planted.iter().any(|outbreak| right(signal, outbreak))).count();
+        let wrong =
+            of.iter().filter(|signal| !planted.iter().any(|outbreak| right(signal, outbreak))).count();
         if !planted.is_empty() || wrong > 0 {
             println!("    {name}: {found} of {} found, {wrong} false", planted.len());
         }
@@ -333,7 +338,8 @@ fn watch(province: &Province, rate: f64) -> Vec<Alarm> {
     let mut signals: Vec<Alarm> = Vec::new();
     for day in WATCHED..DAYS {
         let at = (day - WATCHED) as usize;
-        let pvalues: Vec<f64> = judged.iter().map(|days| days[at].map_or(1.0, |found| found.pvalue)).collect();
+        let pvalues: Vec<f64> =
+            judged.iter().map(|days| days[at].map_or(1.0, |found| found.pvalue)).collect();
         let qvalues = false_discovery(&pvalues);
         for (index, q) in qvalues.iter().enumerate() {
             let disease = index % DISEASES.len();
@@ -376,7 +382,11 @@ fn moving_percentile(province: &Province, budget: usize) -> Vec<Alarm> {
                 }
                 former.sort_unstable_by(f64::total_cmp);
                 let bound = tongmai_surveillance::historical::quantile(&former, 0.9);
-                if observed < 2.0 || observed < bound { 0.0 } else { (observed - bound) / (bound + 1.0).sqrt() }
+                if observed < 2.0 || observed < bound {
+                    0.0
+                } else {
+                    (observed - bound) / (bound + 1.0).sqrt()
+                }
             };
             (WATCHED..DAYS).map(score).collect()
         })
@@ -389,7 +399,11 @@ fn moving_percentile(province: &Province, budget: usize) -> Vec<Alarm> {
                 let day = WATCHED + at as i64;
                 if *score > threshold && day - last >= STANDS {
                     last = day;
-                    signals.push(Alarm { county: index / DISEASES.len(), disease: index % DISEASES.len(), day });
+                    signals.push(Alarm {
+                        county: index / DISEASES.len(),
+                        disease: index % DISEASES.len(),
+                        day,
+                    });
                 }
             }
         }
@@ -415,7 +429,10 @@ fn main() {
         let cases: u32 = province.county.iter().map(DailyCounts::total).sum();
         let mut sizes: Vec<usize> = province.outbreaks.iter().map(|outbreak| outbreak.days.len()).collect();
         sizes.sort_unstable();
-        println!("seed {seed}: {cases} cases in five years, median outbreak {} cases", sizes[sizes.len() / 2]);
+        println!(
+            "seed {seed}: {cases} cases in five years, median outbreak {} cases",
+            sizes[sizes.len() / 2]
+        );
         for rate in [0.1, 0.2, 0.3, 0.4] {
             let started = std::time::Instant::now();
             let signals = watch(&province, rate);

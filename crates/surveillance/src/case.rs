@@ -189,7 +189,8 @@ impl Clock {
     /// The clock of a diagnosis said to be made at `said` that came in at `received`. What lies in the
     /// future is a wrong clock at the sender; what is history begins when it came in.
     pub fn of(said: Option<i64>, received: i64, hours: u32) -> Clock {
-        let start = said.filter(|said| (received - LATE_ARRIVAL..=received).contains(said)).unwrap_or(received);
+        let start =
+            said.filter(|said| (received - LATE_ARRIVAL..=received).contains(said)).unwrap_or(received);
         Clock { start, hours }
     }
 

@@ -88,10 +88,16 @@ mod tests {
 
     #[test]
     fn chains_are_a_forest() {
-        let exposures =
-            [met("a", "b", true), met("a", "x", false), met("b", "c", true), met("d", "c", true), met("a", "e", true)];
+        let exposures = [
+            met("a", "b", true),
+            met("a", "x", false),
+            met("b", "c", true),
+            met("d", "c", true),
+            met("a", "e", true),
+        ];
         let nodes = forest(&exposures);
-        let shown: Vec<_> = nodes.iter().map(|n| (n.key.as_str(), n.generation, n.infected, n.contacts)).collect();
+        let shown: Vec<_> =
+            nodes.iter().map(|n| (n.key.as_str(), n.generation, n.infected, n.contacts)).collect();
         assert_eq!(shown, [("a", 0, 2, 3), ("b", 1, 1, 1), ("c", 2, 0, 0), ("e", 1, 0, 0), ("d", 0, 0, 1)]);
     }
 

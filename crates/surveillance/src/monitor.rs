@@ -247,8 +247,8 @@ impl Watch {
                 let others = (of(county) - of(place)).max(0.0);
                 expected[at] = share * means[at] * self.now(others, means[at] * (1.0 - share));
                 // A share that few cases tell is uncertain itself.
-                dispersion[at] =
-                    self.least_dispersion + expected[at] * (self.place_variance + 1.0 / (own + SHARE_INERTIA));
+                dispersion[at] = self.least_dispersion
+                    + expected[at] * (self.place_variance + 1.0 / (own + SHARE_INERTIA));
             }
             let found = self.best(place, expected, dispersion, day, places.len() as f64, Some(index));
             if let Some(found) = found

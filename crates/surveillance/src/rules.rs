@@ -68,7 +68,9 @@ impl CaseRules {
         let mut found: Vec<(&str, &str)> = self
             .rules
             .iter()
-            .flat_map(|(disease, rule)| rule.medicines.iter().map(move |name| (disease.as_str(), name.as_str())))
+            .flat_map(|(disease, rule)| {
+                rule.medicines.iter().map(move |name| (disease.as_str(), name.as_str()))
+            })
             .filter(|(_, name)| medicine.contains(name))
             .collect();
         found.sort_unstable_by_key(|(disease, name)| (std::cmp::Reverse(name.len()), *disease));

@@ -49,8 +49,10 @@ fn measure(notes: &str) -> (f64, f64, usize) {
             let surest = found.map(|t| t.certainty).max();
             hit += usize::from(surest.is_some());
             doubt += usize::from(surest == Some(Certainty::Suspected) && expected.ends_with('?'));
-            doubt += usize::from(surest.is_some_and(|s| s > Certainty::Suspected) && !expected.ends_with('?'));
-            let a = pack.on(day).find(|disease| disease.code == code).is_some_and(|disease| disease.as_class_a);
+            doubt +=
+                usize::from(surest.is_some_and(|s| s > Certainty::Suspected) && !expected.ends_with('?'));
+            let a =
+                pack.on(day).find(|disease| disease.code == code).is_some_and(|disease| disease.as_class_a);
             class_a += usize::from(a && surest.is_none());
         }
         if codes != if code.is_empty() { vec![] } else { vec![code] } {

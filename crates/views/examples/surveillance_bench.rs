@@ -50,17 +50,32 @@ async fn send(engine: &Engine, resources: &[Value]) {
     });
     let entries: Vec<Value> = entries.collect();
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}).to_string();
-    engine.process_counting(&Policy::Open.sight(&Requester::local()), bundle.as_bytes(), Ids::Fresh).await.expect("taken in");
+    engine
+        .process_counting(&Policy::Open.sight(&Requester::local()), bundle.as_bytes(), Ids::Fresh)
+        .await
+        .expect("taken in");
 }
 
 fn quantiles(name: &str, mut times: Vec<Duration>, target: &str) {
     times.sort_unstable();
-    let at = |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)].as_secs_f64() * 1e3;
-    println!("{name}: {} times, p50 {:.1} ms, p99 {:.1} ms (target p99 {target})", times.len(), at(0.5), at(0.99));
+    let at =
+        |share: f64| times[((times.len() as f64 * share) as usize).min(times.len() - 1)].as_secs_f64() * 1e3;
+    println!(
+        "{name}: {} times, p50 {:.1} ms, p99 {:.1} ms (target p99 {target})",
+        times.len(),
+        at(0.5),
+        at(0.99)
+    );
 }
 
 /// From the acknowledged diagnosis until its card, or its alarm, is there.
-async fn latency(engine: &Engine, surveillance: &Surveillance, number: usize, code: &str, alarm: bool) -> Duration {
+async fn latency(
+    engine: &Engine,
+    surveillance: &Surveillance,
+    number: usize,
+    code: &str,
+    alarm: bool,
+) -> Duration {
     send(engine, &[condition(number, number, code)]).await;
     let begun = Instant::now();
     let mut changed = surveillance.changed();
@@ -96,7 +111,9 @@ async fn main() {
     surveillance.catch_up().await.expect("caught up");
     let mut times = Vec::new();
     for number in 0..400 {
-        times.push(latency(&engine, &surveillance, number, ["B05.9", "A38", "B26.9"][number % 3], false).await);
+        times.push(
+            latency(&engine, &surveillance, number, ["B05.9", "A38", "B26.9"][number % 3], false).await,
+        );
     }
     quantiles("diagnosis to card", times, "500 ms");
     let mut times = Vec::new();
@@ -123,7 +140,8 @@ async fn under_load(engine: &Engine, surveillance: &Arc<Surveillance>, people: u
         }
         let resources: Vec<Value> = (sent..sent + 100)
             .map(|number| {
-                let code = if number % 50 == 0 { ["J10.1", "A09.9", "B08.4"][number / 50 % 3] } else { "I10" };
+                let code =
+                    if number % 50 == 0 { ["J10.1", "A09.9", "B08.4"][number / 50 % 3] } else { "I10" };
                 condition(100_000 + number, 1_000 + number * 7 % (people - 1_000), code)
             })
             .collect();

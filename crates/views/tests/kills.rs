@@ -92,7 +92,11 @@ fn no_card_is_lost_in_kills() {
         let (tell, begun) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let lines = BufReader::new(out).lines().map_while(Result::ok);
-            let said = lines.inspect(|line| if line.contains("begun") { let _ = tell.send(()); });
+            let said = lines.inspect(|line| {
+                if line.contains("begun") {
+                    let _ = tell.send(());
+                }
+            });
             said.filter_map(|line| line.split("acknowledged ").nth(1)?.parse::<u64>().ok()).max()
         });
         // One in five is killed while it opens the store, the others at work.
@@ -106,7 +110,10 @@ fn no_card_is_lost_in_kills() {
         acknowledged = reader.join().expect("read").map_or(acknowledged, |last| last + 1);
         if kill % 100 == 0 || kill == kills {
             let (cards, wrong) = check(folder.path(), acknowledged);
-            println!("{kill} kills, {acknowledged} acknowledged, {cards} cards, {} lost or doubled", wrong.len());
+            println!(
+                "{kill} kills, {acknowledged} acknowledged, {cards} cards, {} lost or doubled",
+                wrong.len()
+            );
             assert!(wrong.is_empty(), "after {kill} kills (seed 20261127): {wrong:?}");
         }
     }

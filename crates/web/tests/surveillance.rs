@@ -78,7 +78,8 @@ async fn the_laboratory_and_the_epidemiologist() {
     let opened = ask(&site, Method::POST, "/surveillance/story/market", &[]).await;
     assert_eq!(opened.status, 303, "{}", opened.text);
     let signal = get(&site, &opened.location).await;
-    for words in ["清禾农贸市场", "3 例", "丁兰", "何川", "class=band", "属实可能", "判为疑似事件"] {
+    for words in ["清禾农贸市场", "3 例", "丁兰", "何川", "class=band", "属实可能", "判为疑似事件"]
+    {
         assert!(signal.text.contains(words), "{words}: {}", signal.text);
     }
     // Above the county: counts, no names.
@@ -105,7 +106,10 @@ async fn the_laboratory_and_the_epidemiologist() {
         (vec![("step", "reject"), ("who", "直报"), ("why", "地址不详")], "地址不详"),
         (vec![("step", "submit"), ("who", "刘"), ("address", "清禾县河湾镇渡口村12号")], "已上报"),
         (vec![("step", "accept"), ("who", "直报"), ("national-number", "9901-2026-0001")], "9901-2026-0001"),
-        (vec![("step", "correct"), ("who", "刘"), ("why", "复核"), ("classification", "clinical")], "临床诊断病例"),
+        (
+            vec![("step", "correct"), ("who", "刘"), ("why", "复核"), ("classification", "clinical")],
+            "临床诊断病例",
+        ),
     ] {
         let done = ask(&site, Method::POST, &card, &fields).await;
         assert_eq!(done.status, 303, "{}", done.text);
@@ -128,7 +132,11 @@ async fn the_laboratory_and_the_epidemiologist() {
     // The day's list of the national system beside ours.
     let list = "number,card,name,disease,state\n9901-2026-0001,,马成,霍乱,province\n77,,某人,麻疹,accepted";
     let compared = ask(&site, Method::POST, "/surveillance/reconcile", &[("list", list)]).await;
-    assert!(compared.text.contains("本地没有报卡") && compared.text.contains("状态不同"), "{}", compared.text);
+    assert!(
+        compared.text.contains("本地没有报卡") && compared.text.contains("状态不同"),
+        "{}",
+        compared.text
+    );
     // The missed reports of the county's history are there to choose from.
     let figures = get(&site, "/surveillance/figures").await;
     assert!(figures.text.contains("漏报搜索") && figures.text.contains("补报"), "{}", figures.text);
@@ -141,8 +149,7 @@ async fn the_laboratory_and_the_epidemiologist() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_by_the_door_is_a_card_and_an_alarm_within_two_seconds() {
     let site = county::empty();
-    let surveillance =
-        Arc::new(Surveillance::new(site.engine.clone(), site.access.clone(), None));
+    let surveillance = Arc::new(Surveillance::new(site.engine.clone(), site.access.clone(), None));
     surveillance.follow().expect("a thread");
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("an address");
@@ -164,11 +171,15 @@ async fn a_message_by_the_door_is_a_card_and_an_alarm_within_two_seconds() {
     // The surveillance's own thread does the work; this one only watches the ledger.
     let watcher = Surveillance::new(site.engine.clone(), site.access.clone(), None);
     loop {
-        let (cards, signals) = watcher.look(|cases| (cases.cards().count(), cases.signals().count())).expect("a view");
+        let (cards, signals) =
+            watcher.look(|cases| (cases.cards().count(), cases.signals().count())).expect("a view");
         if (cards, signals) == (1, 1) {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(2), "{cards} cards and {signals} signals after two seconds");
+        assert!(
+            begun.elapsed() < Duration::from_secs(2),
+            "{cards} cards and {signals} signals after two seconds"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     println!("card and alarm {} ms after the message", begun.elapsed().as_millis());

@@ -288,7 +288,8 @@ impl Cases {
 
     fn is_doubled(&self, left: &Card, right: &Card) -> bool {
         let withdrawn = CardState::Withdrawn.code();
-        let apart = |card: &Card, other: &Card| card.item("not-duplicate-of").split(' ').any(|id| id == other.id);
+        let apart =
+            |card: &Card, other: &Card| card.item("not-duplicate-of").split(' ').any(|id| id == other.id);
         left.disease == right.disease
             && left.state != withdrawn
             && right.state != withdrawn
@@ -301,16 +302,16 @@ impl Cases {
     /// drafted again.
     pub fn card_for(&self, patients: &[String], disease: &str, day: i64) -> Option<&Card> {
         let of = patients.iter().flat_map(|patient| self.cards_of(patient));
-        of.filter(|card| card.disease == disease)
-            .find(|card| self.rules.case.is_one_episode(disease, day_of(card.start), day) || self.covers(card, day))
+        of.filter(|card| card.disease == disease).find(|card| {
+            self.rules.case.is_one_episode(disease, day_of(card.start), day) || self.covers(card, day)
+        })
     }
 
     /// A card whose first evidence lies in the episode, wherever its clock began.
     fn covers(&self, card: &Card, day: i64) -> bool {
         let found = card.item("found-on");
-        date::parse(found).is_some_and(|read| {
-            self.rules.case.is_one_episode(&card.disease, day_of(read.low), day)
-        })
+        date::parse(found)
+            .is_some_and(|read| self.rules.case.is_one_episode(&card.disease, day_of(read.low), day))
     }
 
     /// Counts of a disease in a stratum.
@@ -357,7 +358,8 @@ impl Cases {
 
     /// Keeps note of whether a group of patients who look alike has cards in two records.
     fn regroup(&mut self, likeness: u64) {
-        let with_cards = |patient: &&String| self.cards_of.get(*patient).is_some_and(|cards| !cards.is_empty());
+        let with_cards =
+            |patient: &&String| self.cards_of.get(*patient).is_some_and(|cards| !cards.is_empty());
         let group = self.alike.get(&likeness).filter(|_| likeness != 0);
         if group.is_some_and(|group| group.iter().filter(with_cards).take(2).count() == 2) {
             self.groups.insert(likeness);
@@ -481,7 +483,9 @@ impl Cases {
         match task::read(json) {
             Some(Work::Card(card)) => self.keep_task(key, Work::Card(Card { position, ..card })),
             Some(Work::Signal(signal)) => self.keep_task(key, Work::Signal(Signal { position, ..signal })),
-            Some(Work::Contact(contact)) => self.keep_task(key, Work::Contact(Contact { position, ..contact })),
+            Some(Work::Contact(contact)) => {
+                self.keep_task(key, Work::Contact(Contact { position, ..contact }))
+            }
             None => {}
         }
     }
@@ -712,8 +716,7 @@ impl View for Cases {
     fn canonical(&self) -> String {
         let mut out = Vec::new();
         self.write(&mut out);
-        let counts: BTreeMap<_, _> =
-            self.counts.iter().filter(|entry| entry.1.total() > 0).collect();
+        let counts: BTreeMap<_, _> = self.counts.iter().filter(|entry| entry.1.total() > 0).collect();
         format!("{}{counts:?}{:?}{:?}", String::from_utf8_lossy(&out), self.pending, self.missed)
     }
 

@@ -74,7 +74,8 @@ pub fn document(card: &Card, disease_name: &str, resources: &[Value], now: i64) 
         .into_iter()
         .map(|resource| {
             let kind = resource["resourceType"].as_str().unwrap_or("").to_owned();
-            let url = format!("https://tongmai.invalid/fhir/{kind}/{}", resource["id"].as_str().unwrap_or(""));
+            let url =
+                format!("https://tongmai.invalid/fhir/{kind}/{}", resource["id"].as_str().unwrap_or(""));
             json!({"fullUrl": url, "resource": resource})
         })
         .collect();

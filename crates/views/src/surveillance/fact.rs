@@ -136,7 +136,9 @@ fn triggers(rules: &Rules, kind: &str, json: &Json<'_>, day: i64) -> Vec<Trigger
         "Condition" => condition(rules, json, day),
         "Observation" => observation(rules, json, day),
         "MedicationRequest" => medicine(rules, json, day),
-        "Encounter" => json.items("reasonCode").iter().flat_map(|it| concept(rules, it, false, false, day)).collect(),
+        "Encounter" => {
+            json.items("reasonCode").iter().flat_map(|it| concept(rules, it, false, false, day)).collect()
+        }
         "DiagnosticReport" => texts(rules, &[json.text("conclusion").unwrap_or("")], day),
         "ClinicalImpression" => {
             texts(rules, &[json.text("summary").unwrap_or(""), json.text("description").unwrap_or("")], day)
@@ -225,7 +227,8 @@ fn condition(rules: &Rules, json: &Json<'_>, day: i64) -> Vec<Triggered> {
     }
     let text = names(json.get("code"));
     let doubted = ["?", "？", "疑似", "待查", "待排"].iter().any(|mark| text.contains(mark));
-    let suspected = doubted || matches!(verification.as_str(), "provisional" | "differential" | "unconfirmed");
+    let suspected =
+        doubted || matches!(verification.as_str(), "provisional" | "differential" | "unconfirmed");
     let recorded = json.text("recordedDate").and_then(date::parse).map_or(day, |read| day_of(read.low));
     let former = |name: &str, days: i64| {
         json.text(name).and_then(date::parse).is_some_and(|read| day_of(read.high - 1) + days < recorded)
@@ -239,7 +242,8 @@ fn condition(rules: &Rules, json: &Json<'_>, day: i64) -> Vec<Triggered> {
 /// A coded concept; where it has no code of ICD-10, its words.
 fn concept(rules: &Rules, concept: &Json<'_>, suspected: bool, history: bool, day: i64) -> Vec<Triggered> {
     let codings = concept.items("coding").iter();
-    let codes: Vec<&str> = codings.filter_map(|coding| coding.text("code")).filter(|code| is_icd(code)).collect();
+    let codes: Vec<&str> =
+        codings.filter_map(|coding| coding.text("code")).filter(|code| is_icd(code)).collect();
     if codes.is_empty() {
         return if history { Vec::new() } else { texts(rules, &[&names(Some(concept))], day) };
     }

@@ -49,7 +49,9 @@ pub fn read(text: &str) -> (Vec<Row>, Vec<Finding>) {
     let (mut rows, mut findings) = (Vec::new(), Vec::new());
     let (Some(number), Some(state)) = (find("number"), find("state")) else {
         let what = "the columns \"number\" and \"state\" are needed";
-        findings.push(Finding::error("header", "missing-column", what).with_repair("number,card,name,disease,state"));
+        findings.push(
+            Finding::error("header", "missing-column", what).with_repair("number,card,name,disease,state"),
+        );
         return (rows, findings);
     };
     for (index, record) in reader.records().enumerate() {
@@ -58,7 +60,8 @@ pub fn read(text: &str) -> (Vec<Row>, Vec<Finding>) {
             findings.push(Finding::error(at, "unreadable-row", "the row cannot be read"));
             continue;
         };
-        let cell = |column: Option<usize>| column.and_then(|it| record.get(it)).unwrap_or("").trim().to_owned();
+        let cell =
+            |column: Option<usize>| column.and_then(|it| record.get(it)).unwrap_or("").trim().to_owned();
         let row = Row {
             number: cell(Some(number)),
             card: cell(find("card")),

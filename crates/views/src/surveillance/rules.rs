@@ -24,9 +24,10 @@ impl Rules {
         let (case_rules, more) = CaseRules::parse(case);
         findings.extend(more);
         // FNV-1a: only to notice a change.
-        let version = pack.bytes().chain([0]).chain(case.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let version =
+            pack.bytes().chain([0]).chain(case.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         (Rules { pack: parsed, case: case_rules, version }, findings)
     }
 

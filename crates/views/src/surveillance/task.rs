@@ -334,7 +334,8 @@ impl Contact {
     fn read(common: Common, json: &Json<'_>) -> Option<Contact> {
         let card = json.get("focus")?.text("reference")?.strip_prefix("Task/")?.to_owned();
         let became = common.references.iter().find(|(code, _)| code == "became-case");
-        let became = became.and_then(|(_, reference)| reference.strip_prefix("Task/")).unwrap_or("").to_owned();
+        let became =
+            became.and_then(|(_, reference)| reference.strip_prefix("Task/")).unwrap_or("").to_owned();
         let created = moment(json, "authoredOn").unwrap_or(0);
         Some(Contact {
             id: common.id,

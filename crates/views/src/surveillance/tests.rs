@@ -51,7 +51,10 @@ impl Region {
             .collect();
         let bundle = serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
         let local = Requester::local();
-        self.engine.process_counting(&Policy::Open.sight(&local), bundle.to_string().as_bytes(), Ids::Fresh).await.expect("taken");
+        self.engine
+            .process_counting(&Policy::Open.sight(&local), bundle.to_string().as_bytes(), Ids::Fresh)
+            .await
+            .expect("taken");
         self.surveillance.catch_up().await.expect("caught up");
     }
 
@@ -99,7 +102,10 @@ async fn from_a_result_to_a_card_and_an_alarm_and_back() {
     let cards = region.cards();
     assert_eq!(cards.len(), 1);
     let card = &cards[0];
-    assert_eq!((card.disease.as_str(), card.classification.as_str(), card.hours), ("cholera", "confirmed", 2));
+    assert_eq!(
+        (card.disease.as_str(), card.classification.as_str(), card.hours),
+        ("cholera", "confirmed", 2)
+    );
     assert_eq!((card.item("name"), card.item("town")), ("赵敏", "河口镇"));
     assert_eq!(card.evidence, ["Observation/o1"]);
     assert_eq!(card.clock().phase(NOW, card.written), Phase::Running);
@@ -120,7 +126,8 @@ async fn from_a_result_to_a_card_and_an_alarm_and_back() {
     step(Step::Submit, by("刘", "", &[("address", "河口镇1号")])).await.expect("sent again");
     assert!(step(Step::Accept, by("直报", "", &[])).await.is_err(), "an accepted card has a number");
     step(Step::Accept, by("直报", "", &[("national-number", "99012026-7")])).await.expect("accepted");
-    let card = step(Step::Correct, by("李", "复核", &[("classification", "carrier")])).await.expect("corrected");
+    let card =
+        step(Step::Correct, by("李", "复核", &[("classification", "carrier")])).await.expect("corrected");
     assert_eq!((card.classification.as_str(), card.item("kind")), ("carrier", "correction"));
     let card = step(Step::Withdraw, by("李", "实验室污染", &[])).await.expect("withdrawn");
     assert_eq!(card.notes.len(), 6);
@@ -136,7 +143,8 @@ async fn from_a_result_to_a_card_and_an_alarm_and_back() {
     answer(SignalStep::Suspect, &[]).await.expect("suspected");
     assert!(answer(SignalStep::Exclude, &[]).await.is_err(), "a final answer has a reason");
     answer(SignalStep::Exclude, &[("reason", "data-error")]).await.expect("excluded");
-    let value = region.surveillance.look(|cases| watch::predictive_value(cases, "single-case", "cholera", "清禾县"));
+    let value =
+        region.surveillance.look(|cases| watch::predictive_value(cases, "single-case", "cholera", "清禾县"));
     assert!(value.expect("a view") < 0.4);
 }
 
@@ -238,7 +246,9 @@ async fn look_alikes_wait_side_by_side() {
 #[tokio::test]
 async fn contacts_come_in_lists_and_become_cases() {
     let region = Region::new();
-    region.put(&[patient("p5", "吴用", "河口镇"), patient("p6", "郑和", "河口镇"), toxin("o5", "p5", "检出")]).await;
+    region
+        .put(&[patient("p5", "吴用", "河口镇"), patient("p6", "郑和", "河口镇"), toxin("o5", "p5", "检出")])
+        .await;
     let card = region.cards().remove(0);
     let contact = |name: &str| NewContact {
         card: card.id.clone(),
@@ -253,7 +263,8 @@ async fn contacts_come_in_lists_and_become_cases() {
     assert_eq!(count(), 250, "a list that is sent again changes nothing");
     region.put(&[toxin("o6", "p6", "阳性")]).await;
     let other = region.cards().into_iter().find(|other| other.id != card.id).expect("a second card");
-    let id = region.surveillance.look(|cases| cases.contacts().next().expect("one").id.clone()).expect("a view");
+    let id =
+        region.surveillance.look(|cases| cases.contacts().next().expect("one").id.clone()).expect("a view");
     let became = by("疾控 王", "检出", &[]);
     let bad = region.surveillance.follow_up(&local, &id, "became-case", "nothing", &became).await;
     assert!(bad.is_err());
@@ -271,7 +282,13 @@ async fn the_view_is_the_same_however_it_was_reached() {
         region
             .put(&[
                 patient(&id, &format!("病人{number}"), if number % 2 == 0 { "河口镇" } else { "芦滩乡" }),
-                condition(&format!("vc{number}"), &id, ["A38", "B26.9", "A00.9"][number % 3], when, "confirmed"),
+                condition(
+                    &format!("vc{number}"),
+                    &id,
+                    ["A38", "B26.9", "A00.9"][number % 3],
+                    when,
+                    "confirmed",
+                ),
             ])
             .await;
     }
@@ -303,7 +320,9 @@ async fn the_view_is_the_same_however_it_was_reached() {
 #[tokio::test]
 async fn a_new_rule_finds_what_was_missed() {
     let region = Region::new();
-    region.put(&[patient("r", "冯程", "河口镇"), condition("rc", "r", "L50.9", "2026-11-20", "confirmed")]).await;
+    region
+        .put(&[patient("r", "冯程", "河口镇"), condition("rc", "r", "L50.9", "2026-11-20", "confirmed")])
+        .await;
     assert_eq!(region.cards(), []);
     let pack = format!(
         "{}\nurticaria,荨麻疹,Urticaria,C,2020-01-01,,24,0,L50,,,荨麻疹,,X\n",
@@ -352,7 +371,8 @@ fn reconciliation_names_what_differs() {
         card("d", "draft", ""),
         card("e", "submitted", ""),
     ];
-    let (rows, findings) = read("\u{feff}state,number,card\naccepted,1,\nprovince,2,\nrejected,5,c\naccepted,9,\nx,8,\n");
+    let (rows, findings) =
+        read("\u{feff}state,number,card\naccepted,1,\nprovince,2,\nrejected,5,c\naccepted,9,\nx,8,\n");
     assert_eq!((rows.len(), findings.len()), (4, 1));
     let differences = compare(cards.iter(), &rows);
     let state = |card: &str, here: &str, there: &str| Difference::State {
@@ -360,11 +380,14 @@ fn reconciliation_names_what_differs() {
         here: here.into(),
         there: there.into(),
     };
-    assert_eq!(differences[..3], [
-        state("b", "accepted", "province"),
-        state("c", "submitted", "rejected"),
-        Difference::MissingThere("e".into()),
-    ]);
+    assert_eq!(
+        differences[..3],
+        [
+            state("b", "accepted", "province"),
+            state("c", "submitted", "rejected"),
+            Difference::MissingThere("e".into()),
+        ]
+    );
     assert!(matches!(&differences[3], Difference::MissingHere(row) if row.number == "9"));
     assert!(read("a,b\n").1[0].code == "missing-column");
 }
@@ -412,6 +435,7 @@ async fn failures_of_others_do_not_happen_here() {
     let mut cards: Vec<(String, String)> =
         region.cards().into_iter().map(|card| (card.disease, card.encounter)).collect();
     cards.sort();
-    let expected = [("cholera", "Encounter/v2"), ("measles", "Encounter/v2"), ("scarlet-fever", "Encounter/v3")];
+    let expected =
+        [("cholera", "Encounter/v2"), ("measles", "Encounter/v2"), ("scarlet-fever", "Encounter/v3")];
     assert_eq!(cards, expected.map(|(disease, visit)| (disease.to_owned(), visit.to_owned())));
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use tongmai_base::time::civil_from_days;
 use tongmai_engine::Outcome;
 use tongmai_store::Seq;
-use tongmai_surveillance::control::{Outcomes, PRIOR, false_discovery, is_discovery, learnt_predictive_value};
+use tongmai_surveillance::control::{
+    Outcomes, PRIOR, false_discovery, is_discovery, learnt_predictive_value,
+};
 use tongmai_surveillance::monitor::{DailyCounts, Judgement, Watch};
 use tongmai_surveillance::signal::{Level, SignalState};
 
@@ -144,7 +146,9 @@ fn judge(cases: &Cases, disease: &str, county: &str, since: i64, today: i64) -> 
 /// Whether a signal for a disease in a county was raised lately, whatever became of it.
 fn stands(cases: &Cases, disease: &str, county: &str, today: i64) -> bool {
     cases.signals().any(|signal| {
-        signal.disease == disease && signal.item("county") == county && today - day_of(signal.created) < STANDS
+        signal.disease == disease
+            && signal.item("county") == county
+            && today - day_of(signal.created) < STANDS
     })
 }
 

@@ -33,8 +33,22 @@ pub const UNEXPLAINED: &str = "unexplained";
 const UNEXPLAINED_HOURS: u32 = 2;
 /// Items of a card that a person may fill or change.
 pub const FILLED: [&str; 16] = [
-    "name", "guardian", "identity-number", "sex", "birth-date", "phone", "workplace", "belongs-to", "address",
-    "occupation", "onset", "death-date", "item", "exposure-site", "remark", "author",
+    "name",
+    "guardian",
+    "identity-number",
+    "sex",
+    "birth-date",
+    "phone",
+    "workplace",
+    "belongs-to",
+    "address",
+    "occupation",
+    "onset",
+    "death-date",
+    "item",
+    "exposure-site",
+    "remark",
+    "author",
 ];
 
 /// What a person decides, and why.
@@ -217,7 +231,13 @@ impl Surveillance {
     /// # Errors
     /// The step has no place after the card's state, somebody else was faster, or a name, reason or
     /// number is missing.
-    pub async fn step(&self, requester: &Requester, id: &str, step: Step, decision: &Decision) -> Outcome<Card> {
+    pub async fn step(
+        &self,
+        requester: &Requester,
+        id: &str,
+        step: Step,
+        decision: &Decision,
+    ) -> Outcome<Card> {
         admit(decision)?;
         let mut card = self.card(requester, id).await?;
         let Some(next) = card.state().after(step) else {
@@ -254,7 +274,11 @@ impl Surveillance {
         }
         let now = self.engine.now();
         card.written = now.max(card.written);
-        card.notes.push(Note { time: now, who: decision.who.clone(), text: format!("not-duplicate {}", decision.why) });
+        card.notes.push(Note {
+            time: now,
+            who: decision.who.clone(),
+            text: format!("not-duplicate {}", decision.why),
+        });
         let conditions = Conditions { if_match: Some(card.version), ..Conditions::default() };
         self.put(requester, &card.to_task(), &conditions).await
     }
@@ -278,7 +302,12 @@ impl Surveillance {
         let rules = self.look(|cases| cases.rules().clone())?;
         let known = rules.pack.on(day_of(now)).find(|known| known.code == disease);
         if known.is_none() && disease != UNEXPLAINED {
-            return Err(invalid("disease", "unknown", format!("\"{disease}\" is not on the list"), "choose one"));
+            return Err(invalid(
+                "disease",
+                "unknown",
+                format!("\"{disease}\" is not on the list"),
+                "choose one",
+            ));
         }
         let found = self.read("Patient", patient).await?;
         let found = found.ok_or_else(|| Failure::not_found(format!("Patient/{patient}")))?;
@@ -334,7 +363,12 @@ impl Surveillance {
         if matches!(next, SignalState::Confirmed | SignalState::Excluded)
             && !tongmai_surveillance::signal::REASONS.contains(&reason)
         {
-            return Err(invalid("reason", "required", "a final answer has a reason", "choose one from the list"));
+            return Err(invalid(
+                "reason",
+                "required",
+                "a final answer has a reason",
+                "choose one from the list",
+            ));
         }
         let now = self.engine.now();
         next.code().clone_into(&mut signal.state);
@@ -352,7 +386,12 @@ impl Surveillance {
     }
 
     /// Somebody reports an outbreak or a cluster of unexplained illness by hand: a red signal.
-    pub async fn report_outbreak(&self, requester: &Requester, disease: &str, decision: &Decision) -> Outcome<Signal> {
+    pub async fn report_outbreak(
+        &self,
+        requester: &Requester,
+        disease: &str,
+        decision: &Decision,
+    ) -> Outcome<Signal> {
         admit(decision)?;
         if decision.why.trim().is_empty() {
             return Err(invalid("why", "required", "a report says what was seen", "describe it"));
@@ -395,7 +434,8 @@ impl Surveillance {
                 return Err(invalid(&path, "required", "a contact has a name", "fill it in"));
             }
             let disease = self.look(|cases| cases.card(&new.card).map(|card| card.disease.clone()))?;
-            let disease = disease.ok_or_else(|| Failure::not_found(format!("{path}: report card {}", new.card)))?;
+            let disease =
+                disease.ok_or_else(|| Failure::not_found(format!("{path}: report card {}", new.card)))?;
             let contact = Contact {
                 id: format!(
                     "contact-{}",
@@ -422,10 +462,15 @@ impl Surveillance {
                     serde_json::json!({"resource": task, "request": {"method": "PUT", "url": url}})
                 })
                 .collect();
-            let bundle = serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+            let bundle =
+                serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
             let bundle = bundle.to_string();
             self.engine
-                .process_counting(&self.access.sight(requester), bundle.as_bytes(), tongmai_engine::bundle::Ids::Fresh)
+                .process_counting(
+                    &self.access.sight(requester),
+                    bundle.as_bytes(),
+                    tongmai_engine::bundle::Ids::Fresh,
+                )
                 .await?;
         }
         Ok(tasks.len())
@@ -443,7 +488,12 @@ impl Surveillance {
     ) -> Outcome<Contact> {
         admit(decision)?;
         if !["followed", "became-case", "released", "lost"].contains(&state) {
-            return Err(invalid("state", "unknown", format!("\"{state}\" is no state of a contact"), "choose one"));
+            return Err(invalid(
+                "state",
+                "unknown",
+                format!("\"{state}\" is no state of a contact"),
+                "choose one",
+            ));
         }
         let Work::Contact(mut contact) = self.work(requester, id).await? else {
             return Err(Failure::not_found(format!("contact {id}")));
@@ -451,7 +501,12 @@ impl Surveillance {
         if state == "became-case" {
             let there = self.look(|cases| cases.card(became).is_some())?;
             if !there || became == contact.card {
-                return Err(invalid("became", "unknown", "the contact's own card is not known", "name its number"));
+                return Err(invalid(
+                    "became",
+                    "unknown",
+                    "the contact's own card is not known",
+                    "name its number",
+                ));
             }
             became.clone_into(&mut contact.became);
         }
@@ -460,7 +515,11 @@ impl Surveillance {
         contact.items.extend(decision.items.clone());
         contact.items.insert(format!("day-{}", date_of(day_of(now))), decision.why.clone());
         contact.written = now.max(contact.written);
-        contact.notes.push(Note { time: now, who: decision.who.clone(), text: format!("{state} {}", decision.why) });
+        contact.notes.push(Note {
+            time: now,
+            who: decision.who.clone(),
+            text: format!("{state} {}", decision.why),
+        });
         let conditions = Conditions { if_match: Some(contact.version), ..Conditions::default() };
         self.put(requester, &contact.to_task(), &conditions).await?;
         Ok(contact)
@@ -515,7 +574,8 @@ fn apply(card: &mut Card, step: Step, decision: &Decision) -> Outcome<()> {
         Step::Correct => {
             if let Some(code) = decision.items.get("classification") {
                 let class = Classification::of(code);
-                let class = class.ok_or_else(|| invalid("classification", "unknown", "no such class", "choose one"))?;
+                let class = class
+                    .ok_or_else(|| invalid("classification", "unknown", "no such class", "choose one"))?;
                 class.code().clone_into(&mut card.classification);
             }
             if card.answers.contains_key("national-number") {
@@ -555,11 +615,15 @@ fn fill(patient: &Json<'_>, case: &Case) -> Items {
     put("onset", &onset.map_or(String::new(), date_of));
     put("found-on", &date_of(case.day));
     put("item", &case.item);
-    put("organization", case.findings.iter().map(|it| it.organization.as_str()).find(|it| !it.is_empty()).unwrap_or(""));
+    put(
+        "organization",
+        case.findings.iter().map(|it| it.organization.as_str()).find(|it| !it.is_empty()).unwrap_or(""),
+    );
     put("author", &first.author);
     put("county", &case.stratum.county);
     put("town", &case.stratum.town);
-    let evidence: Vec<String> = case.findings.iter().map(|it| format!("{}: {}", it.kind, it.evidence)).collect();
+    let evidence: Vec<String> =
+        case.findings.iter().map(|it| format!("{}: {}", it.kind, it.evidence)).collect();
     put("evidence", &evidence.join("; ").chars().take(600).collect::<String>());
     items
 }

@@ -84,22 +84,26 @@ fn part_of(site: &Site, frame: &Frame) -> Outcome<(Part, Desk, Vec<String>, Vec<
                 .filter(|it| it.state() == SignalState::Open && late(it.clock().phase(now, it.written)))
                 .count() as i64,
             cards_waiting: cases.cards().filter(waits).count() as i64,
-            cards_overdue: cases.cards().filter(waits).filter(|it| late(it.clock().phase(now, it.written))).count()
-                as i64,
+            cards_overdue: cases
+                .cards()
+                .filter(waits)
+                .filter(|it| late(it.clock().phase(now, it.written)))
+                .count() as i64,
             rejected: cases.cards().filter(|card| card.state == "rejected").count() as i64,
         };
         let rows = signals.into_iter().take(ROWS).map(|signal| row(cases, l, signal, now)).collect();
-        let part = Part {
-            l,
-            rows,
-            tally,
-            position: When::moment(now).show(),
-            desk: encoded(desk.query()),
-        };
+        let part = Part { l, rows, tally, position: When::moment(now).show(), desk: encoded(desk.query()) };
         let day = site.today();
-        let mut diseases: Vec<(String, String)> =
-            cases.rules().pack.on(day).map(|it| (it.code.clone(), disease_name(cases, l, &it.code))).collect();
-        diseases.push((tongmai_views::surveillance::UNEXPLAINED.into(), l.say("disease-unexplained").into_owned()));
+        let mut diseases: Vec<(String, String)> = cases
+            .rules()
+            .pack
+            .on(day)
+            .map(|it| (it.code.clone(), disease_name(cases, l, &it.code)))
+            .collect();
+        diseases.push((
+            tongmai_views::surveillance::UNEXPLAINED.into(),
+            l.say("disease-unexplained").into_owned(),
+        ));
         (part, desk, cases.counties().iter().cloned().collect(), diseases)
     })
 }
@@ -139,7 +143,11 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         let frame = &frame;
         tokio::task::block_in_place(move || part_of(&site, frame))?
     };
-    render(asked, 200, &Board { l: frame.language, page: frame, part, chosen: desk.query().to_owned(), counties, diseases })
+    render(
+        asked,
+        200,
+        &Board { l: frame.language, page: frame, part, chosen: desk.query().to_owned(), counties, diseases },
+    )
 }
 
 /// `/surveillance/board`: the part that follows.
@@ -187,16 +195,19 @@ pub async fn signal(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> 
         site.surveillance.show(|cases| {
             let Some(signal) = cases.signal(&id) else { return (None, Vec::new()) };
             let desk = Desk::of(desk_frame, cases, &site.requester);
-            let own = !desk.is_above() && (signal.item("county") == desk.county() || signal.item("county").is_empty());
+            let own = !desk.is_above()
+                && (signal.item("county") == desk.county() || signal.item("county").is_empty());
             let cards: Vec<&Card> = packet(cases, signal);
             let mut positions = vec![signal.position];
             if own {
                 positions.extend(cards.iter().map(|card| card.position));
             }
-            let shared = tongmai_surveillance::chain::shared_sites(exposures(cases, &cards).iter().map(|(c, s)| (c.as_str(), s.as_str())))
-                .into_iter()
-                .map(|(site, count)| (site.to_owned(), count as i64))
-                .collect::<Vec<_>>();
+            let shared = tongmai_surveillance::chain::shared_sites(
+                exposures(cases, &cards).iter().map(|(c, s)| (c.as_str(), s.as_str())),
+            )
+            .into_iter()
+            .map(|(site, count)| (site.to_owned(), count as i64))
+            .collect::<Vec<_>>();
             let county = if signal.item("county").is_empty() { desk.county() } else { signal.item("county") };
             let weeks = curve::weeks(cases, &signal.disease, county, today, 26);
             let lines = if own { cards.iter().map(|card| line(l, card)).collect() } else { Vec::new() };
@@ -207,7 +218,11 @@ pub async fn signal(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> 
                 lines,
                 sites: shared,
                 weeks,
-                notes: signal.notes.iter().map(|it| (When::moment(it.time), it.who.clone(), it.text.clone())).collect(),
+                notes: signal
+                    .notes
+                    .iter()
+                    .map(|it| (When::moment(it.time), it.who.clone(), it.text.clone()))
+                    .collect(),
                 state: signal.state(),
                 small: !own,
                 similar: (similar("similar-confirmed"), similar("similar-answered")),

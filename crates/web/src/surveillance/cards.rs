@@ -92,8 +92,10 @@ pub async fn desk(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
             cards.sort_by_key(|card| (!card.state().is_waiting(), card.clock().deadline()));
             cards.truncate(ROWS);
             let count = |code: &str| cases.cards().filter(|card| card.state == code).count() as i64;
-            let states = ["draft", "submitted", "rejected", "accepted", "prefecture", "province", "withdrawn"];
-            let counts = states.map(|code| (code.to_owned(), l.code("card-state", code).into_owned(), count(code)));
+            let states =
+                ["draft", "submitted", "rejected", "accepted", "prefecture", "province", "withdrawn"];
+            let counts =
+                states.map(|code| (code.to_owned(), l.code("card-state", code).into_owned(), count(code)));
             let rows = cards.iter().map(|card| row(cases, l, card, now)).collect::<Vec<_>>();
             let positions = cards.iter().map(|card| card.position).collect();
             let duplicates = cases.possible_duplicates(PAIRS).len() as i64;
@@ -154,7 +156,9 @@ pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
         return Err(Failure::not_found(format!("report card {id} at this desk")));
     }
     let under_code = super::UNDER_CODE.contains(&card.disease.as_str());
-    let hidden = |code: &str| under_code && matches!(code, "name" | "identity-number" | "phone" | "address" | "guardian");
+    let hidden = |code: &str| {
+        under_code && matches!(code, "name" | "identity-number" | "phone" | "address" | "guardian")
+    };
     let fields = FILLED.iter().map(|code| Field {
         code,
         name: l.say(&format!("card-{code}")).into_owned(),
@@ -181,7 +185,9 @@ pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
         fields: fields.filter(|field| !hidden(field.code)).collect(),
         classes: Classification::ALL
             .iter()
-            .map(|(class, code, _)| (*code, l.code("class", code).into_owned(), *class == card.classification()))
+            .map(|(class, code, _)| {
+                (*code, l.code("class", code).into_owned(), *class == card.classification())
+            })
             .collect(),
         notes: card.notes.iter().map(|it| (When::moment(it.time), it.who.clone(), it.text.clone())).collect(),
         steps: steps.into_iter().filter(|step| card.state().after(*step).is_some()).map(Step::code).collect(),
@@ -196,7 +202,8 @@ pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
 }
 
 pub fn no_step(step: &str) -> Failure {
-    Failure::new(Reason::Invalid, "step", "unknown", format!("\"{step}\" is no step")).repair("use a button of the page")
+    Failure::new(Reason::Invalid, "step", "unknown", format!("\"{step}\" is no step"))
+        .repair("use a button of the page")
 }
 
 /// `POST /surveillance/card/{id}`
@@ -210,7 +217,8 @@ pub async fn step(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Answer> 
 /// `POST /surveillance/suspect/{patient}`: suspected without a code.
 pub async fn suspect(site: &Arc<Site>, asked: &Asked, patient: &str) -> Outcome<Answer> {
     let form = Form::of(asked)?;
-    let card = site.surveillance.suspect(&site.requester, patient, form.field("disease"), &form.decision()).await?;
+    let card =
+        site.surveillance.suspect(&site.requester, patient, form.field("disease"), &form.decision()).await?;
     Ok(reply::see_other_at(&format!("/surveillance/card/{}", card.id)))
 }
 
@@ -267,7 +275,8 @@ pub async fn duplicates(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcom
             }
             let pairs = cases.possible_duplicates(PAIRS);
             let positions = pairs.iter().flat_map(|(left, right)| [left.position, right.position]).collect();
-            let pairs = pairs.into_iter().map(|(left, right)| pair(cases, l, left, right, now)).collect::<Vec<_>>();
+            let pairs =
+                pairs.into_iter().map(|(left, right)| pair(cases, l, left, right, now)).collect::<Vec<_>>();
             ((pairs, false, encoded(desk.query())), positions)
         })
     })?;
@@ -276,7 +285,18 @@ pub async fn duplicates(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcom
 }
 
 fn pair(cases: &Cases, l: Language, left: &Card, right: &Card, now: i64) -> Pair {
-    let codes = ["name", "sex", "birth-date", "identity-number", "phone", "address", "onset", "found-on", "organization", "author"];
+    let codes = [
+        "name",
+        "sex",
+        "birth-date",
+        "identity-number",
+        "phone",
+        "address",
+        "onset",
+        "found-on",
+        "organization",
+        "author",
+    ];
     let rows = codes.iter().map(|code| {
         let (a, b) = (left.item(code).to_owned(), right.item(code).to_owned());
         let differs = a != b;
@@ -305,7 +325,6 @@ pub async fn rule(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     Ok(reply::see_other_at("/surveillance/duplicates"))
 }
 
-
 #[cfg(test)]
 mod tests {
     use tongmai_surveillance::case::CardState;
@@ -315,7 +334,8 @@ mod tests {
     #[test]
     fn every_state_and_step_has_its_word() {
         for l in [Language::Chinese, Language::English] {
-            for state in ["draft", "submitted", "rejected", "accepted", "prefecture", "province", "withdrawn"] {
+            for state in ["draft", "submitted", "rejected", "accepted", "prefecture", "province", "withdrawn"]
+            {
                 assert!(CardState::of(state).is_some());
                 assert!(l.find(&format!("card-state-{state}"), None).is_some(), "{l:?} {state}");
             }

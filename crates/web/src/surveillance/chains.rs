@@ -86,7 +86,9 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
                 chain: chain(cases, card),
                 sites: sites(cases, card),
                 above: desk.is_above(),
-                cards: others.map(|it| (it.id.clone(), format!("{} {}", shown_name(it), it.item("found-on")))).collect(),
+                cards: others
+                    .map(|it| (it.id.clone(), format!("{} {}", shown_name(it), it.item("found-on"))))
+                    .collect(),
                 page: Frame::of(asked).in_section("nav-surveillance"),
             };
             (Some(page), positions)
@@ -108,7 +110,8 @@ fn row(l: Language, contact: &Contact) -> Row {
         until: contact.item("until").to_owned(),
         state: l.code("contact-state", &contact.state).into_owned(),
         code: contact.state.clone(),
-        last: last.map_or(String::new(), |(code, text)| format!("{} {text}", code.trim_start_matches("day-"))),
+        last: last
+            .map_or(String::new(), |(code, text)| format!("{} {text}", code.trim_start_matches("day-"))),
         became: contact.became.clone(),
     }
 }
@@ -125,7 +128,8 @@ fn chain(cases: &Cases, card: &Card) -> Vec<Link> {
         })
         .collect();
     let nodes = forest(&exposures);
-    let name = |key: &str| cases.card(key).map_or_else(|| key.to_owned(), |card| shown_name(card).into_owned());
+    let name =
+        |key: &str| cases.card(key).map_or_else(|| key.to_owned(), |card| shown_name(card).into_owned());
     let link = |node: &Node| Link {
         card: node.key.clone(),
         name: name(&node.key),
@@ -134,7 +138,11 @@ fn chain(cases: &Cases, card: &Card) -> Vec<Link> {
         contacts: node.contacts as i64,
         here: node.key == card.id,
     };
-    nodes.iter().filter(|node| node.infected > 0 || node.generation > 0 || node.key == card.id).map(link).collect()
+    nodes
+        .iter()
+        .filter(|node| node.infected > 0 || node.generation > 0 || node.key == card.id)
+        .map(link)
+        .collect()
 }
 
 fn sites(cases: &Cases, card: &Card) -> Vec<(String, i64)> {
@@ -142,7 +150,10 @@ fn sites(cases: &Cases, card: &Card) -> Vec<(String, i64)> {
     let mut visits: Vec<(&str, &str)> = same.map(|it| (it.id.as_str(), it.item("exposure-site"))).collect();
     let contacts = cases.contacts().filter(|contact| contact.disease == card.disease);
     visits.extend(contacts.map(|it| (it.card.as_str(), it.item("site"))));
-    shared_sites(visits.into_iter()).into_iter().map(|(site, count)| (site.to_owned(), count as i64)).collect()
+    shared_sites(visits.into_iter())
+        .into_iter()
+        .map(|(site, count)| (site.to_owned(), count as i64))
+        .collect()
 }
 
 /// `POST /surveillance/contacts/{card}`: one contact, or a list.
@@ -182,13 +193,16 @@ fn read_list(card: &str, list: &str) -> (Vec<NewContact>, Vec<Finding>) {
             .filter(|(_, text)| !text.is_empty())
             .map(|(code, text)| ((*code).to_owned(), (*text).to_owned()))
             .collect();
-        let bad_date = ["met-on", "until"].iter().find(|code| {
-            items.get(**code).is_some_and(|text| When::read(text).is_none())
-        });
+        let bad_date = ["met-on", "until"]
+            .iter()
+            .find(|code| items.get(**code).is_some_and(|text| When::read(text).is_none()));
         if !items.contains_key("name") || bad_date.is_some() {
             let what = bad_date.map_or("the name is missing".to_owned(), |code| format!("{code} is no date"));
             let at = format!("line {}", index + 1);
-            findings.push(Finding::error(at, "bad-line", what).with_repair("name,phone,relation,site,2026-11-21,2026-12-05"));
+            findings.push(
+                Finding::error(at, "bad-line", what)
+                    .with_repair("name,phone,relation,site,2026-11-21,2026-12-05"),
+            );
             continue;
         }
         contacts.push(NewContact { card: card.to_owned(), items });
@@ -212,8 +226,10 @@ mod tests {
 
     #[test]
     fn lists_are_read_line_by_line() {
-        let (contacts, findings) =
-            read_list("c", "姓名,电话\n张三,13900000000,同事,市场,2026-11-19,2026-12-03\n\n李四，\n,139\n王五,,,,昨天\n");
+        let (contacts, findings) = read_list(
+            "c",
+            "姓名,电话\n张三,13900000000,同事,市场,2026-11-19,2026-12-03\n\n李四，\n,139\n王五,,,,昨天\n",
+        );
         assert_eq!(contacts.len(), 2);
         assert_eq!(contacts[0].items["site"], "市场");
         assert_eq!(findings.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), ["line 5", "line 6"]);

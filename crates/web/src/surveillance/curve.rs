@@ -80,10 +80,18 @@ pub fn draw(weeks: &[Week], title: &str) -> String {
     let mut band = String::new();
     for (index, week) in weeks.iter().enumerate() {
         let sign = if index == 0 { 'M' } else { 'L' };
-        let _ = write!(band, "{sign}{:.1} {:.1}L{:.1} {:.1}", x(index), y(week.band.1), x(index + 1), y(week.band.1));
+        let _ = write!(
+            band,
+            "{sign}{:.1} {:.1}L{:.1} {:.1}",
+            x(index),
+            y(week.band.1),
+            x(index + 1),
+            y(week.band.1)
+        );
     }
     for (index, week) in weeks.iter().enumerate().rev() {
-        let _ = write!(band, "L{:.1} {:.1}L{:.1} {:.1}", x(index + 1), y(week.band.0), x(index), y(week.band.0));
+        let _ =
+            write!(band, "L{:.1} {:.1}L{:.1} {:.1}", x(index + 1), y(week.band.0), x(index), y(week.band.0));
     }
     let _ = write!(svg, "<path class=band d=\"{band}Z\"/>");
     for (index, week) in weeks.iter().enumerate().filter(|(_, week)| week.cases > 0) {
@@ -98,13 +106,24 @@ pub fn draw(weeks: &[Week], title: &str) -> String {
         );
         if week.is_above() {
             let middle = x(index) + step / 2.0;
-            let _ = write!(svg, "<text class=out x={middle:.1} y={:.1}>{}</text>", (top - 3.0).max(9.0), week.cases);
+            let _ = write!(
+                svg,
+                "<text class=out x={middle:.1} y={:.1}>{}</text>",
+                (top - 3.0).max(9.0),
+                week.cases
+            );
         }
     }
     let _ = write!(svg, "<path class=axis d=\"M{LEFT} {BOTTOM}H{RIGHT}\"/>");
     for value in [highest, highest / 2.0] {
         let at = y(value.round());
-        let _ = write!(svg, "<text class=edge x={} y={:.1} text-anchor=end>{:.0}</text>", LEFT - 4.0, at + 4.0, value.round());
+        let _ = write!(
+            svg,
+            "<text class=edge x={} y={:.1} text-anchor=end>{:.0}</text>",
+            LEFT - 4.0,
+            at + 4.0,
+            value.round()
+        );
     }
     let labels = 4.min(weeks.len());
     for label in 0..labels {

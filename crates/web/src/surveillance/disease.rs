@@ -89,9 +89,12 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, code: &str) -> 
             let mut bars: Vec<Bar> = bars.collect();
             bars.sort_by_key(|bar| std::cmp::Reverse(bar.share));
             let ages = (0..=AGE_UNKNOWN).filter_map(|age| {
-                let of = |sex: &str| Stratum { county: county.clone(), town: String::new(), age, sex: sex.into() };
+                let of =
+                    |sex: &str| Stratum { county: county.clone(), town: String::new(), age, sex: sex.into() };
                 let counts = ["f", "m", ""].map(|sex| recent(cases, code, &of(sex), today));
-                let band = AGES.get(usize::from(age)).map_or_else(|| l.say("age-unknown").into_owned(), |it| it.1.into());
+                let band = AGES
+                    .get(usize::from(age))
+                    .map_or_else(|| l.say("age-unknown").into_owned(), |it| it.1.into());
                 let [women, men, all] = counts.map(|count| desk.cell(count, class_a));
                 (counts[2] > 0).then_some((band, women, men, all))
             });
@@ -129,7 +132,11 @@ pub async fn csv(site: &Arc<Site>, _asked: &Asked, frame: Frame, code: &str) -> 
             let class_a = is_class_a(cases, code, today);
             let mut out = String::from("\u{feff}disease,county,township,age,sex,day,cases\r\n");
             for (it, counts) in cases.strata(code) {
-                let age = if it.age == ALL_AGES { "" } else { AGES.get(usize::from(it.age)).map_or("?", |band| band.1) };
+                let age = if it.age == ALL_AGES {
+                    ""
+                } else {
+                    AGES.get(usize::from(it.age)).map_or("?", |band| band.1)
+                };
                 for (day, count) in counts.days() {
                     let (day, count) = (watch_date(day), desk.cell(count, class_a));
                     csv_row([code, &it.county, &it.town, age, &it.sex, &day, &count].into_iter(), &mut out);
@@ -184,14 +191,19 @@ pub async fn map(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answe
             let class_a = is_class_a(cases, &code, today);
             let rows = shaded(towns_of_county(cases, &code, &county, today), &desk, class_a);
             let all = cases.counties().iter();
-            let counties = all.map(|it| (it.clone(), recent(cases, &code, &Stratum::county(it), today))).collect();
+            let counties =
+                all.map(|it| (it.clone(), recent(cases, &code, &Stratum::county(it), today))).collect();
             let counties = shaded(counties, &desk, class_a);
             let country = country(cases, &code, &desk, class_a, today);
             let name = disease_name(cases, l, &code);
             MapPage {
                 l,
                 tiles: tiles::draw(&rows, &name),
-                country: if country.is_empty() { String::new() } else { tiles::draw_country(&country, &name) },
+                country: if country.is_empty() {
+                    String::new()
+                } else {
+                    tiles::draw_country(&country, &name)
+                },
                 county_tiles: if counties.len() > 1 { tiles::draw(&counties, &name) } else { String::new() },
                 desk: encoded(desk.query()),
                 name,

@@ -91,14 +91,21 @@ async fn build(site: &Arc<Site>, frame: Frame) -> Outcome<Figures> {
 fn facts(cases: &Cases, l: Language) -> Vec<(String, String)> {
     let signals = || cases.signals();
     let measured = Measures::of(
-        signals().map(|it| (it.state(), it.level().hours(), it.answered.map(|answered| answered - it.created))),
+        signals()
+            .map(|it| (it.state(), it.level().hours(), it.answered.map(|answered| answered - it.created))),
     );
     let share = |part: u64, of: u64| {
-        if of == 0 { "–".to_owned() } else { format!("{:.1}% ({part}/{of})", 100.0 * part as f64 / of as f64) }
+        if of == 0 {
+            "–".to_owned()
+        } else {
+            format!("{:.1}% ({part}/{of})", 100.0 * part as f64 / of as f64)
+        }
     };
     let reported: Vec<_> = cases.cards().filter(|card| card.state().is_reported()).collect();
     let in_time = reported.iter().filter(|card| card.written <= card.clock().deadline()).count() as u64;
-    let minutes = measured.median_answer.map_or("–".to_owned(), |time| l.count("span-minutes", time / 60_000).into_owned());
+    let minutes = measured
+        .median_answer
+        .map_or("–".to_owned(), |time| l.count("span-minutes", time / 60_000).into_owned());
     vec![
         (l.say("measure-signals").into_owned(), measured.signals.to_string()),
         (l.say("measure-answered").into_owned(), share(measured.answered, measured.signals)),
@@ -162,7 +169,8 @@ pub async fn report_missed(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     let drafted = site.surveillance.report_missed(form.field("patient"), form.field("disease")).await?;
     if drafted == 0 {
         let what = "there is no such case without a card";
-        return Err(Failure::new(Reason::Conflict, "patient", "conflict", what).repair("look at the list as it is now"));
+        return Err(Failure::new(Reason::Conflict, "patient", "conflict", what)
+            .repair("look at the list as it is now"));
     }
     Ok(reply::see_other_at("/surveillance/cards"))
 }
@@ -174,7 +182,9 @@ pub async fn reconcile(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome
     let list = form.field("list").to_owned();
     let (rows, findings) = reconcile::read(&list);
     let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| (reconcile::compare(cases.cards(), &rows), cases.cards().map(|it| it.position).collect()))
+        site.surveillance.show(|cases| {
+            (reconcile::compare(cases.cards(), &rows), cases.cards().map(|it| it.position).collect())
+        })
     })?;
     let differences = site.release(sealed).await?.into_inner();
     let mut built = build(site, frame).await?;
@@ -185,12 +195,16 @@ pub async fn reconcile(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome
         .map(|finding| (l.say("difference-unreadable").into_owned(), finding.to_string()))
         .chain(differences.into_iter().map(|difference| match difference {
             Difference::MissingThere(card) => (l.say("difference-missing-there").into_owned(), card),
-            Difference::MissingHere(row) => {
-                (l.say("difference-missing-here").into_owned(), format!("{} {} {}", row.number, row.name, row.disease))
-            }
+            Difference::MissingHere(row) => (
+                l.say("difference-missing-here").into_owned(),
+                format!("{} {} {}", row.number, row.name, row.disease),
+            ),
             Difference::State { card, here, there } => {
                 let word = |state: &str| l.code("card-state", state).into_owned();
-                (l.say("difference-state").into_owned(), format!("{card}: {} / {}", word(&here), word(&there)))
+                (
+                    l.say("difference-state").into_owned(),
+                    format!("{card}: {} / {}", word(&here), word(&there)),
+                )
             }
         }))
         .collect();

@@ -84,7 +84,9 @@ async fn found(site: &Arc<Site>, frame: &Frame, most: usize) -> Outcome<Found> {
         site.surveillance.show(|cases| {
             let desk = Desk::of(frame, cases, &site.requester);
             let wanted = |card: &&Card| {
-                of_county(card, &desk) && card.state != "withdrawn" && (chosen.is_empty() || card.disease == chosen)
+                of_county(card, &desk)
+                    && card.state != "withdrawn"
+                    && (chosen.is_empty() || card.disease == chosen)
             };
             let mut cards: Vec<&Card> = cases.cards().filter(wanted).collect();
             cards.sort_by_key(|card| std::cmp::Reverse(card.start));
@@ -95,7 +97,8 @@ async fn found(site: &Arc<Site>, frame: &Frame, most: usize) -> Outcome<Found> {
             let mut codes: Vec<&str> = cases.cards().map(|card| card.disease.as_str()).collect();
             codes.sort_unstable();
             codes.dedup();
-            let diseases = codes.into_iter().map(|code| (code.to_owned(), disease_name(cases, l, code))).collect();
+            let diseases =
+                codes.into_iter().map(|code| (code.to_owned(), disease_name(cases, l, code))).collect();
             (Found { lines, total, desk, diseases }, positions)
         })
     })?;
@@ -127,8 +130,20 @@ pub async fn csv(site: &Arc<Site>, _asked: &Asked, frame: Frame) -> Outcome<Answ
     );
     for it in &found.lines {
         let fields = [
-            &it.id, &it.name, &it.sex, &it.age, &it.disease, &it.class, &it.onset, &it.found, &it.town, &it.address,
-            &it.site, &it.organization, &it.state, &it.number,
+            &it.id,
+            &it.name,
+            &it.sex,
+            &it.age,
+            &it.disease,
+            &it.class,
+            &it.onset,
+            &it.found,
+            &it.town,
+            &it.address,
+            &it.site,
+            &it.organization,
+            &it.state,
+            &it.number,
         ];
         csv_row(fields.into_iter().map(String::as_str), &mut out);
     }

@@ -1,8 +1,8 @@
 //! The pages of surveillance 监测预警: signals, diseases, line lists, cards, contacts, figures.
 
 mod board;
-mod chains;
 mod cards;
+mod chains;
 mod curve;
 mod disease;
 mod figures;
@@ -60,7 +60,8 @@ impl Desk {
     fn first(cases: &Cases) -> String {
         use tongmai_views::surveillance::Stratum;
         use tongmai_views::surveillance::cases::VISITS;
-        let total = |county: &&String| cases.counts(VISITS, &Stratum::county(county)).map_or(0, |it| it.total());
+        let total =
+            |county: &&String| cases.counts(VISITS, &Stratum::county(county)).map_or(0, |it| it.total());
         cases.counties().iter().max_by_key(total).cloned().unwrap_or_default()
     }
 
@@ -159,7 +160,12 @@ fn disease_name(cases: &Cases, l: Language, code: &str) -> String {
 }
 
 /// The phase of a clock with what is left or over, in words.
-fn clock_text(l: Language, card: &tongmai_surveillance::case::Clock, now: i64, written: i64) -> (Phase, String) {
+fn clock_text(
+    l: Language,
+    card: &tongmai_surveillance::case::Clock,
+    now: i64,
+    written: i64,
+) -> (Phase, String) {
     let phase = card.phase(now, written);
     let left = (card.deadline() - now.max(written)) / 60_000;
     let span = |minutes: i64| match minutes {

@@ -64,11 +64,14 @@ async fn market(site: &Arc<Site>) -> Outcome<Answer> {
     let cards = site.surveillance.look(|cases| {
         let known = |name: &str| CASES.iter().any(|case| format!("{}{}", case[1], case[2]) == name);
         let of = cases.cards().filter(|card| card.disease == "cholera" && known(card.item("name")));
-        of.map(|card| (card.id.clone(), card.state(), card.item("exposure-site").to_owned())).collect::<Vec<_>>()
+        of.map(|card| (card.id.clone(), card.state(), card.item("exposure-site").to_owned()))
+            .collect::<Vec<_>>()
     })?;
     if cards.is_empty() {
         let what = "the laboratory has not sent its results yet";
-        return Err(Failure::new(Reason::Conflict, "step", "conflict", what).repair("walk the step of 09:20 first"));
+        return Err(
+            Failure::new(Reason::Conflict, "step", "conflict", what).repair("walk the step of 09:20 first")
+        );
     }
     let decision = Decision {
         who: "清禾县疾控中心 流调组".into(),
@@ -88,7 +91,9 @@ async fn market(site: &Arc<Site>) -> Outcome<Answer> {
             ("site".into(), MARKET.into()),
         ]),
     };
-    site.surveillance.add_contacts(&site.requester, &[contact("摊主 甲", "同摊位"), contact("摊主 乙", "邻摊")]).await?;
+    site.surveillance
+        .add_contacts(&site.requester, &[contact("摊主 甲", "同摊位"), contact("摊主 乙", "邻摊")])
+        .await?;
     let signal = site.surveillance.look(|cases| {
         let reference = format!("Task/{}", cards[0].0);
         cases.signals().find(|signal| signal.evidence.contains(&reference)).map(|signal| signal.id.clone())

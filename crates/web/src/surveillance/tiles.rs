@@ -71,7 +71,8 @@ pub fn province(name: &str) -> Option<&'static str> {
 /// Draws the country as one square a province; `tiles` are named by code.
 pub fn draw_country(tiles: &[Tile], title: &str) -> String {
     let (columns, rows) = (9, 8);
-    let mut svg = format!("<svg class=tiles viewBox=\"0 0 {} {}\" role=img><title>", columns * TILE, rows * TILE);
+    let mut svg =
+        format!("<svg class=tiles viewBox=\"0 0 {} {}\" role=img><title>", columns * TILE, rows * TILE);
     escape(title, &mut svg);
     svg.push_str("</title>");
     for (code, name, column, row) in PROVINCES {
@@ -86,7 +87,12 @@ pub fn draw_country(tiles: &[Tile], title: &str) -> String {
 fn square(svg: &mut String, (x, y): (usize, usize), shade: u8, name: &str, count: &str) {
     let side = TILE - 4;
     let middle = x + TILE / 2;
-    let _ = write!(svg, "<rect class=\"shade{shade}\" x={} y={} width={side} height={side} rx=4 />", x + 2, y + 2);
+    let _ = write!(
+        svg,
+        "<rect class=\"shade{shade}\" x={} y={} width={side} height={side} rx=4 />",
+        x + 2,
+        y + 2
+    );
     let _ = write!(svg, "<text x={middle} y={}>", y + 40);
     escape(&name.chars().take(6).collect::<String>(), svg);
     let _ = write!(svg, "</text><text class=count x={middle} y={}>", y + 66);
@@ -128,7 +134,11 @@ mod tests {
 
     #[test]
     fn tiles_carry_their_numbers() {
-        let tile = |name: &str, count: u32| Tile { name: name.into(), count: count.to_string(), shade: shade(count, 9) };
+        let tile = |name: &str, count: u32| Tile {
+            name: name.into(),
+            count: count.to_string(),
+            shade: shade(count, 9),
+        };
         let svg = draw(&[tile("河口镇", 9), tile("芦滩乡", 0), tile("<x>", 3)], "图");
         assert!(svg.contains("河口镇") && svg.contains(">9<") && svg.contains("&lt;x&gt;"));
         assert_eq!((shade(0, 9), shade(1, 9), shade(9, 9), shade(1, 1)), (0, 1, 4, 2));
