@@ -386,7 +386,7 @@ mod tests {
             }
         }
         let mut county = county;
-        for day in [DAY - 2, DAY - 1, DAY, DAY] {
+        for day in [DAY - 2, DAY - 1, DAY - 1, DAY, DAY, DAY] {
             county.add(day, 1);
             places[7].add(day, 1);
         }

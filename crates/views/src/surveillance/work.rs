@@ -32,11 +32,10 @@ pub const UNEXPLAINED: &str = "unexplained";
 /// Hours to report what is unexplained.
 const UNEXPLAINED_HOURS: u32 = 2;
 /// Items of a card that a person may fill or change.
-pub const FILLED: [&str; 16] = [
+pub const FILLED: [&str; 15] = [
     "name",
     "guardian",
     "identity-number",
-    "sex",
     "birth-date",
     "phone",
     "workplace",
@@ -636,17 +635,20 @@ fn person_items(patient: &Json<'_>, day: i64) -> Items {
         }
     };
     put("name", &person_name(patient));
-    put("sex", patient.text("gender").unwrap_or(""));
+    put(patient.text("gender").unwrap_or(""));
     put("birth-date", patient.text("birthDate").unwrap_or(""));
     let birth = patient.text("birthDate").and_then(tongmai_fhir::search::date::parse);
     let birth = birth.map(|read| day_of(read.low));
     put("age-band", &age_band(birth, day).to_string());
     let citizen = patient.items("identifier").iter().find(|it| it.text("system") == Some(CITIZEN));
     put("identity-number", citizen.and_then(|it| it.text("value")).unwrap_or(""));
-    let phone = patient.items("telecom").iter().find(|it| it.text("system") == Some("phone"));
+    let phone = patient.items("telecom").iter().find(|it| matches!(it.text("system"), None | Some("phone")));
     put("phone", phone.and_then(|it| it.text("value")).unwrap_or(""));
     if let Some(address) = patient.items("address").first() {
-        put("address", address.text("text").unwrap_or(""));
+        let lines: Vec<&str> = address.items("line").iter().filter_map(Json::as_str).collect();
+        let part = |name: &str| address.text(name).unwrap_or("");
+        let written = format!("{}{}{}{}", part("state"), part("city"), part("district"), lines.concat());
+        put("address", address.text("text").unwrap_or(&written));
         put("county", address.text("city").unwrap_or(""));
         put("town", address.text("district").unwrap_or(""));
     }

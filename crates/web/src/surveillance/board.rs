@@ -221,7 +221,7 @@ pub async fn signal(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> 
                 notes: signal
                     .notes
                     .iter()
-                    .map(|it| (When::moment(it.time), it.who.clone(), it.text.clone()))
+                    .map(|it| (When::moment(it.time), it.who.clone(), super::note_text(l, &it.text)))
                     .collect(),
                 state: signal.state(),
                 small: !own,

@@ -179,7 +179,7 @@ pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
         l,
         number: answer("national-number"),
         rejection: answer("rejection"),
-        evidence: card.item("evidence").to_owned(),
+        evidence: evidence_text(l, card.item("evidence")),
         sources: card.evidence.clone(),
         patients: card.patients.clone(),
         fields: fields.filter(|field| !hidden(field.code)).collect(),
@@ -189,7 +189,11 @@ pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
                 (*code, l.code("class", code).into_owned(), *class == card.classification())
             })
             .collect(),
-        notes: card.notes.iter().map(|it| (When::moment(it.time), it.who.clone(), it.text.clone())).collect(),
+        notes: card
+            .notes
+            .iter()
+            .map(|it| (When::moment(it.time), it.who.clone(), super::note_text(l, &it.text)))
+            .collect(),
         steps: steps.into_iter().filter(|step| card.state().after(*step).is_some()).map(Step::code).collect(),
         deadline: When::moment(card.clock().deadline()),
         row,
@@ -199,6 +203,15 @@ pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
         page: frame,
     };
     render(asked, 200, &page)
+}
+
+/// Evidence with the kinds of it in the reader's language.
+fn evidence_text(l: Language, evidence: &str) -> String {
+    let word = |part: &str| match part.split_once(": ") {
+        Some((kind, text)) => format!("{} {text}", l.code("evidence", kind)),
+        None => part.to_owned(),
+    };
+    evidence.split("; ").map(word).collect::<Vec<_>>().join("; ")
 }
 
 pub fn no_step(step: &str) -> Failure {

@@ -186,6 +186,16 @@ fn shown_name(card: &Card) -> Cow<'_, str> {
     Cow::Borrowed(card.item("name"))
 }
 
+/// What a note says, its first word in the reader's language where it is a step or a state.
+fn note_text(l: Language, text: &str) -> String {
+    let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let known = ["card-step", "signal-state", "contact-state"];
+    match known.iter().find_map(|list| l.find(&format!("{list}-{first}"), None)) {
+        Some(word) => format!("{word} {rest}").trim().to_owned(),
+        None => text.to_owned(),
+    }
+}
+
 /// The age of a case in whole years on the day of the card.
 fn age_of(l: Language, card: &Card) -> String {
     let birth = When::read(card.item("birth-date"));
