@@ -222,6 +222,6 @@ suspect-title = Suspected notifiable disease, no code yet
 suspect-send = Draft a card
 tour-lab = The laboratory sends its result
 tour-lab-note = Three patients' positive cholera toxin gene results come in by the HL7 v2 door; cards and red signals follow at once.
-tour-market = Enter the field notes and open the signal
+tour-market = Enter the field notes
 tour-market-note = The investigator notes the market where all three had been, and two contacts.
 tour-signals = Open the signals
