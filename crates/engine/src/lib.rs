@@ -123,6 +123,11 @@ impl Engine {
         Ok(self.store.snapshot()?.position())
     }
 
+    /// Changes whenever this process has committed something: who follows the ledger waits for it.
+    pub fn committed(&self) -> tokio::sync::watch::Receiver<tongmai_store::Seq> {
+        self.writer.committed()
+    }
+
     /// The store below.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store

@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::sync::oneshot;
-use tongmai_store::{Committed, Rejection, Store, StoreError, Transaction};
+use tokio::sync::{oneshot, watch};
+use tongmai_store::{Committed, Rejection, Seq, Store, StoreError, Transaction};
 
 /// Transactions that may wait; one more is told that the server is busy.
 const WAITING: usize = 4096;
@@ -31,15 +31,23 @@ type Job = (Transaction, oneshot::Sender<Answer>);
 pub struct Writer {
     sender: Mutex<Option<SyncSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    committed: watch::Receiver<Seq>,
 }
 
 impl Writer {
     /// Starts the writing thread of a store.
     pub fn start(store: Arc<dyn Store>) -> std::io::Result<Writer> {
         let (sender, receiver) = sync_channel(WAITING);
-        let thread =
-            std::thread::Builder::new().name("writer".into()).spawn(move || run(&*store, &receiver))?;
-        Ok(Writer { sender: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+        let (tell, committed) = watch::channel(0);
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || run(&*store, &receiver, &tell))?;
+        Ok(Writer { sender: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), committed })
+    }
+
+    /// Tells the first position of the last group that was committed.
+    pub fn committed(&self) -> watch::Receiver<Seq> {
+        self.committed.clone()
     }
 
     /// Queues a transaction; the answer comes when it is durable or refused.
@@ -66,7 +74,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(store: &dyn Store, receiver: &Receiver<Job>) {
+fn run(store: &dyn Store, receiver: &Receiver<Job>, tell: &watch::Sender<Seq>) {
     let mut group: Vec<Transaction> = Vec::new();
     let mut waiting = Vec::new();
     while let Ok((transaction, answer)) = receiver.recv() {
@@ -81,6 +89,9 @@ fn run(store: &dyn Store, receiver: &Receiver<Job>) {
         }
         match store.commit(&group) {
             Ok(answers) => {
+                if let Some(last) = answers.iter().flatten().map(|committed| committed.first).max() {
+                    tell.send_replace(last);
+                }
                 for (waiter, answer) in waiting.drain(..).zip(answers) {
                     // Whoever no longer waits finds the change when it asks again.
                     let _ = waiter.send(answer.map_err(WriteError::Rejected));

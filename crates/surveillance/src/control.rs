@@ -60,6 +60,17 @@ pub fn learnt_predictive_value(here: Outcomes, everywhere: Outcomes, prior: f64,
     here.share(everywhere.share(prior, weight), weight)
 }
 
+/// Predictive value before anything is learnt of a rule, and how many signals it weighs.
+pub const PRIOR: (f64, f64) = (0.4, 5.0);
+
+/// Whether a q-value is small enough, at a false discovery rate that holds for a rule of the prior value: a
+/// rule whose signals turned out real more often may be less sure, one that cried wolf must be surer (a
+/// weighted false discovery rate, Genovese, Roeder and Wasserman, Biometrika 2006;93:509, with the learnt value as weight).
+pub fn is_discovery(qvalue: f64, rate: f64, learnt_value: f64) -> bool {
+    let weight = (learnt_value / PRIOR.0).powf(1.5);
+    qvalue <= (rate * weight).min(0.9)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +87,13 @@ mod tests {
     #[test]
     fn budget_takes_the_best() {
         assert_eq!(within_budget(&[0.1, f64::NAN, 0.9, 0.5, 0.9], 3), [2, 4, 3]);
+    }
+
+    #[test]
+    fn who_cried_wolf_must_be_surer() {
+        assert!(is_discovery(0.2, 0.2, 0.4) && !is_discovery(0.21, 0.2, 0.4));
+        assert!(!is_discovery(0.1, 0.2, 0.1) && is_discovery(0.5, 0.2, 0.8));
+        assert!(!is_discovery(f64::NAN, 0.2, 0.4));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! or a random device: who simulates hands in a seed.
 
 pub mod batch;
+pub mod case;
+pub mod chain;
 pub mod combined;
 pub mod config;
 pub mod control;
@@ -18,14 +20,17 @@ pub mod glm;
 pub mod glr;
 pub mod historical;
 pub mod knox;
+pub mod monitor;
 pub mod notifiable;
 pub mod nowcast;
 pub mod outbreak_p;
 pub mod regression;
 pub mod reproduction;
+pub mod rules;
 pub mod satscan;
 pub mod scan;
 pub mod series;
+pub mod signal;
 pub mod special;
 pub mod table;
 pub mod trigger;

@@ -102,6 +102,11 @@ const OTHER_WORDS: &[&str] = &[
     "伤寒论",
     "伤寒杂病论",
     "肝炎后肝硬化",
+    "化脓性腮腺炎",
+    "细菌性腮腺炎",
+    "慢性腮腺炎",
+    "复发性腮腺炎",
+    "阻塞性腮腺炎",
 ];
 
 /// After a name these words make it a vaccine, a contact, a test or a precaution.
@@ -123,6 +128,10 @@ const NOT_A_CASE_AFTER: &[&str] = &[
     "样皮疹",
     "样症状",
     "鉴别",
+    "流行季节",
+    "流行期",
+    "流行区",
+    "高发",
 ];
 /// Before a name, in its clause.
 const NOT_A_CASE_BEFORE: &[&str] = &[
@@ -140,11 +149,15 @@ const NOT_A_CASE_BEFORE: &[&str] = &[
     "易与",
     "鉴别",
     "区别于",
+    "要求查",
+    "排查",
+    "咨询",
 ];
 const RELATIVES: &[&str] = &[
     "父亲", "母亲", "父母", "丈夫", "妻子", "配偶", "爱人", "哥哥", "姐姐", "弟弟", "妹妹", "兄弟", "姐妹",
     "儿子", "女儿", "祖父", "祖母", "外公", "外婆", "爷爷", "奶奶", "家族", "家属", "家人", "同学", "同事",
-    "邻居", "室友",
+    "邻居", "室友", "其父", "其母", "其夫", "其妻", "其子", "其女", "其兄", "其弟", "其姐", "其妹", "之父",
+    "之母", "之子", "之女", "岳父", "岳母", "公公", "婆婆", "孙子", "孙女",
 ];
 const DENIALS: &[&str] = &[
     "否认",
@@ -272,10 +285,12 @@ impl Pack {
         let terms = self.terms(day);
         for sentence in text.split(['。', '；', ';', '\n', '！']) {
             let mut carried = Carried::default();
-            for clause in sentence.split(['，', ',']) {
+            let clauses: Vec<&str> = sentence.split(['，', ',']).collect();
+            for (at, clause) in clauses.iter().enumerate() {
                 carried.enter(clause);
+                let open_later = clauses.get(at + 1).is_some_and(|next| is_left_open(next));
                 for (start, term, disease) in names_in(clause, &terms) {
-                    if let Some(certainty) = judge(clause, start, term, &carried) {
+                    if let Some(certainty) = judge(clause, start, term, &carried, open_later) {
                         let evidence = Evidence::Text(clause.trim().into());
                         found.push(Trigger { listed: disease.listed_as(term), certainty, evidence });
                     }
@@ -340,16 +355,24 @@ fn names_in<'a>(clause: &str, terms: &[(&'a str, &'a Disease)]) -> Vec<(usize, &
 }
 
 /// Whether the clause says that the patient has the disease now, and how surely.
-fn judge(clause: &str, start: usize, term: &str, carried: &Carried) -> Option<Certainty> {
+fn judge(clause: &str, start: usize, term: &str, carried: &Carried, open_later: bool) -> Option<Certainty> {
     let (before, after) = (&clause[..start], &clause[start + term.len()..]);
     let near_after: String = after.chars().take(8).collect();
-    let open = holds(clause, NOT_EXCLUDED);
+    let open = open_later || holds(clause, NOT_EXCLUDED);
     let agent = ["弧菌", "杆菌", "病毒"].iter().any(|word| after.starts_with(word));
     if agent && !after.contains("病毒感染") && !is_positive(after) {
         // The agent was looked for, not found.
         return None;
     }
-    if holds(&near_after, NOT_A_CASE_AFTER) || holds(before, NOT_A_CASE_BEFORE) || holds(before, RELATIVES) {
+    if agent && after.contains("IgG") && !after.contains("IgM阳性") {
+        // Antibodies that last tell of an illness or a vaccine of former times.
+        return None;
+    }
+    let listed_negative = clause.trim_end().ends_with("阴性") && !clause.contains("阳性");
+    if holds(&near_after, NOT_A_CASE_AFTER) || holds(before, RELATIVES) || listed_negative {
+        return None;
+    }
+    if holds(before, NOT_A_CASE_BEFORE) && !(open && before.contains("警惕")) {
         return None;
     }
     if !open && (carried.denied || denied_before(before) || holds(&near_after, DENIALS_AFTER)) {
@@ -362,6 +385,11 @@ fn judge(clause: &str, start: usize, term: &str, carried: &Carried) -> Option<Ce
     }
     let doubtful = open || holds(clause, SUSPICIONS);
     Some(if doubtful { Certainty::Suspected } else { Certainty::Diagnosed })
+}
+
+/// Whether a clause says of the one before that it is not excluded: "需警惕流脑，暂不能排除".
+fn is_left_open(clause: &str) -> bool {
+    clause.trim().chars().count() <= 10 && holds(clause, NOT_EXCLUDED)
 }
 
 /// A denial before the name that no later word takes back: "无发热，诊断麻疹" is

@@ -6,3 +6,5 @@
 pub mod local_codes;
 
 pub mod drg;
+
+pub mod surveillance;

@@ -37,8 +37,7 @@ document.addEventListener("keydown", (event) => {
 // reader has opened stay open.
 async function follow(part) {
   let tag = "";
-  const again = async () => {
-    if (!part.isConnected) return;
+  const ask = async () => {
     if (!document.hidden) {
       try {
         const answer = await fetch(part.dataset.live, { headers: tag ? { "If-None-Match": tag } : {} });
@@ -53,7 +52,19 @@ async function follow(part) {
         // The server is away: the next round asks again.
       }
     }
-    setTimeout(again, 3000);
+  };
+  // Where the server says when something changed, it is asked then, and else now and then.
+  let pause = 3000;
+  if (part.dataset.events && "EventSource" in window) {
+    const events = new EventSource(part.dataset.events);
+    events.addEventListener("position", ask);
+    addEventListener("pagehide", () => events.close());
+    pause = 30000;
+  }
+  const again = async () => {
+    if (!part.isConnected) return;
+    await ask();
+    setTimeout(again, pause);
   };
   setTimeout(again, 1000);
 }

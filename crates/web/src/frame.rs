@@ -93,13 +93,14 @@ impl Frame {
     }
 
     /// The sections: address and key of the name.
-    pub fn sections(&self) -> [(&'static str, &'static str); 7] {
+    pub fn sections(&self) -> [(&'static str, &'static str); 8] {
         [
             ("/", "nav-overview"),
             ("/people", "nav-people"),
             ("/desk", "nav-desk"),
             ("/doors", "nav-doors"),
             ("/drg", "nav-drg"),
+            ("/surveillance", "nav-surveillance"),
             ("/tour", "nav-tour"),
             ("/ledger", "nav-ledger"),
         ]

@@ -20,6 +20,7 @@ mod problem;
 mod record;
 mod reply;
 mod resource;
+mod surveillance;
 mod tour;
 mod tree;
 
@@ -37,6 +38,7 @@ use tongmai_gateway::door::Doors;
 use tongmai_http::{Answer, Asked, Pages};
 use tongmai_views::local_codes::LocalCodes;
 use tongmai_views::drg::Desk;
+use tongmai_views::surveillance::Surveillance;
 
 use crate::frame::Frame;
 
@@ -52,6 +54,8 @@ pub struct Settings {
     pub doors: Option<Arc<Doors>>,
     /// The desk that groups discharges; without one the pages keep their own, of the packs that are shipped.
     pub drg: Option<Arc<Desk>>,
+    /// Surveillance that somebody keeps running; without one it goes on when somebody looks.
+    pub surveillance: Option<Arc<Surveillance>>,
 }
 
 /// The pages over an engine; the checkpoints of their views lie in `folder`.
@@ -61,9 +65,11 @@ pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) 
 
 /// The pages over an engine.
 pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) -> Pages {
-    let Settings { folder, doors, drg } = settings;
+    let Settings { folder, doors, drg, surveillance } = settings;
     let own_desk = || Arc::new(Desk::new(folder.clone(), tongmai_views::drg::Shelf::default()));
     let drg = drg.unwrap_or_else(own_desk);
+    let own_surveillance = || Arc::new(Surveillance::new(engine.clone(), access.clone(), folder.clone()));
+    let surveillance = surveillance.unwrap_or_else(own_surveillance);
     let started = engine.now();
     let shared = Arc::new(Shared {
         engine,
@@ -73,6 +79,7 @@ pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) 
         doors,
         check: tour::Check::default(),
         drg,
+        surveillance,
         started,
     });
     run_views(&shared);
@@ -109,6 +116,7 @@ struct Shared {
     doors: Option<Arc<Doors>>,
     check: tour::Check,
     drg: Arc<Desk>,
+    surveillance: Arc<Surveillance>,
     started: i64,
 }
 
@@ -157,6 +165,9 @@ async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
     let frame = Frame::of(asked);
     let result = match (&asked.method, parts(&asked.path).as_slice()) {
         (_, ["doors", rest @ ..]) => doors::answer(site, asked, frame, rest).await,
+        (&Method::GET | &Method::HEAD | &Method::POST, ["surveillance", rest @ ..]) => {
+            surveillance::page(site, asked, frame, rest).await
+        }
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
         (&Method::POST, ["drg", rest @ ..]) => drg::answer(site, asked, frame, rest).await,
         (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,

@@ -56,6 +56,14 @@ pub fn see_other(address: impl AsRef<str>) -> Answer {
     answer
 }
 
+/// A redirection to an address that was made; only what an address may hold gets through.
+pub fn see_other_at(address: &str) -> Answer {
+    let mut answer = guarded(plain(303, "text/plain; charset=utf-8", ""));
+    let value = HeaderValue::from_str(address).unwrap_or(HeaderValue::from_static("/"));
+    answer.headers_mut().insert(LOCATION, value);
+    answer
+}
+
 /// An asset: its address changes with its content, so it is kept for a year.
 pub fn asset(asked: &Asked, asset: &'static Asset) -> Answer {
     let packs = takes_gzip(asked);

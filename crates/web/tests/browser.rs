@@ -66,6 +66,7 @@ async fn every_page_in_a_browser() {
     let id = site.patients("identifier", &story::token(story::ZHUOMA)).remove(0);
     let message = site.deliver_some().await;
     let case = format!("/drg/of/{id}");
+    let (signal, card) = outbreak(&site).await;
     let pages = [
         ("overview", "/".to_owned()),
         ("find", "/people".into()),
@@ -83,6 +84,16 @@ async fn every_page_in_a_browser() {
         ("drg-rules", "/drg/rules".into()),
         ("drg-entry", "/drg/rules/qinghe_2027/FR2".into()),
         ("drg-workshop", "/drg/workshop".into()),
+        ("signals", "/surveillance".into()),
+        ("signal", signal),
+        ("cards", "/surveillance/cards".into()),
+        ("card", card.clone()),
+        ("contacts", card.replace("/card/", "/contacts/")),
+        ("lines", "/surveillance/lines".into()),
+        ("disease", "/surveillance/disease/influenza".into()),
+        ("map", "/surveillance/map?disease=influenza".into()),
+        ("duplicates", "/surveillance/duplicates".into()),
+        ("figures", "/surveillance/figures".into()),
         ("tour", "/tour".into()),
         ("doors", "/doors".into()),
         ("doors-desk", "/doors/set-aside".into()),
@@ -118,6 +129,31 @@ async fn every_page_in_a_browser() {
         faults
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Walks the steps 09:20 and 09:25; the addresses of a signal and a card.
+async fn outbreak(site: &Site) -> (String, String) {
+    let ask = async |method, path: &str| {
+        let asked = tongmai_http::Asked {
+            requester: tongmai_access::Requester::shared_local(),
+            method,
+            path: path.to_owned(),
+            query: String::new(),
+            headers: hyper::HeaderMap::new(),
+            body: Vec::new().into(),
+        };
+        (site.pages)(asked).await
+    };
+    ask(hyper::Method::POST, "/surveillance/story/laboratory").await;
+    let opened = ask(hyper::Method::POST, "/surveillance/story/market").await;
+    let signal = opened.headers()["location"].to_str().expect("an address").to_owned();
+    let look = |cases: &tongmai_views::surveillance::Cases| {
+        cases.cards().find(|card| card.disease == "cholera").expect("a card").id.clone()
+    };
+    let surveillance =
+        tongmai_views::surveillance::Surveillance::new(site.engine.clone(), site.access.clone(), None);
+    let card = tokio::task::block_in_place(|| surveillance.look(look)).expect("a view");
+    (signal, format!("/surveillance/card/{card}"))
 }
 
 /// What is wrong with the page that is open.

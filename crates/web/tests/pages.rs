@@ -100,6 +100,13 @@ async fn every_page_answers_in_both_languages_within_its_budget() {
         ("/drg/settlement".into(), "结算", "Settlement", 10_000),
         ("/drg/rules".into(), "规则", "Rules", 10_000),
         ("/drg/workshop".into(), "规则包工作台", "Pack workshop", 10_000),
+        ("/surveillance".into(), "监测预警", "Surveillance", 10_000),
+        ("/surveillance/cards".into(), "传染病报告卡", "report cards", 10_000),
+        ("/surveillance/lines".into(), "病例一览表", "Line list", 10_000),
+        ("/surveillance/map?disease=influenza".into(), "地区分布", "Distribution", 10_000),
+        ("/surveillance/disease/influenza".into(), "流行曲线", "Epidemic curve", 10_000),
+        ("/surveillance/duplicates".into(), "疑似重卡", "Possible duplicates", 10_000),
+        ("/surveillance/figures".into(), "漏报搜索", "missed reports", 10_000),
         ("/tour".into(), "清禾县的一天", "One day in Qinghe County", 10_000),
         ("/help".into(), "键盘", "Keyboard", 10_000),
     ];

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tongmai_dicom::web::{Ask, DicomWeb};
 use tongmai_engine::Validation;
 use tongmai_gateway::hl7v2::listen::Listener;
 use tongmai_http::{Answer, Asked, Pages, Service};
+use tongmai_views::surveillance::{Rules, Surveillance, install_rules};
 
 use crate::installation::{Installation, Place, now};
 
@@ -80,10 +82,15 @@ pub fn serve(
         findings.iter().for_each(|finding| tracing::warn!(%finding, "a rule pack could not be read"));
         let desk = Arc::new(desk);
         let doors = super::doors::open(&installation)?;
+        load_rules(&installation.folder)?;
+        let (engine, access) = (installation.engine.clone(), installation.access.clone());
+        let surveillance = Arc::new(Surveillance::new(engine, access, Some(views.clone())));
+        surveillance.follow()?;
         let settings = tongmai_web::Settings {
             folder: Some(views),
             doors: Some(doors.clone()),
             drg: Some(desk.clone()),
+            surveillance: Some(surveillance.clone()),
         };
         let pages =
             tongmai_web::pages_with(installation.engine.clone(), installation.access.clone(), settings);
@@ -111,7 +118,11 @@ pub fn serve(
         let housekeeper = tokio::spawn(keep_house(service.clone()));
         ready(address);
         tracing::info!(%address, "serving");
-        tongmai_http::serve(service, listener, stopped()).await?;
+        let stop = async {
+            stopped().await;
+            surveillance.close();
+        };
+        tongmai_http::serve(service, listener, stop).await?;
         housekeeper.abort();
         queue.abort();
         grouping.abort();
@@ -148,6 +159,26 @@ async fn group_discharges(service: Arc<Service>) {
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Puts the operator's list of notifiable diseases in force, where `rules/notifiable.csv` or
+/// `rules/case-rules.csv` lies in the data folder. Other rules make surveillance fold every record anew.
+fn load_rules(folder: &Path) -> Result<()> {
+    let read = |name: &str, shipped: &str| match std::fs::read_to_string(folder.join("rules").join(name)) {
+        Ok(text) => Ok((text, true)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((shipped.to_owned(), false)),
+        Err(error) => Err(error).with_context(|| format!("cannot read rules/{name}")),
+    };
+    let (pack, own_pack) = read("notifiable.csv", tongmai_surveillance::notifiable::SHIPPED)?;
+    let (case, own_case) = read("case-rules.csv", tongmai_surveillance::rules::SHIPPED)?;
+    if own_pack || own_case {
+        let (rules, findings) = Rules::parse(&pack, &case);
+        for finding in &findings {
+            tracing::warn!(%finding, "a row of the rules was left out");
+        }
+        install_rules(rules);
+    }
+    Ok(())
 }
 
 async fn keep_house(service: Arc<Service>) {

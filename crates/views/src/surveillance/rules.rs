@@ -1,0 +1,51 @@
+//! The rules in force: list of diseases and case rules, with what names them.
+
+use std::sync::{Arc, OnceLock};
+
+use tongmai_base::Finding;
+use tongmai_surveillance::notifiable::{self, Disease, Pack};
+use tongmai_surveillance::rules::{self, CaseRules};
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// Diseases.
+    pub pack: Pack,
+    /// Episodes and medicines.
+    pub case: CaseRules,
+    /// Changes with every change of a rule: a state that other rules made is folded anew.
+    pub version: u64,
+}
+
+impl Rules {
+    /// Rules of two texts.
+    pub fn parse(pack: &str, case: &str) -> (Rules, Vec<Finding>) {
+        let (parsed, mut findings) = Pack::parse(pack);
+        let (case_rules, more) = CaseRules::parse(case);
+        findings.extend(more);
+        // FNV-1a: only to notice a change.
+        let version =
+            pack.bytes().chain([0]).chain(case.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        (Rules { pack: parsed, case: case_rules, version }, findings)
+    }
+
+    /// The rules that ship with the platform.
+    pub fn shipped() -> Arc<Rules> {
+        static SHIPPED: OnceLock<Arc<Rules>> = OnceLock::new();
+        SHIPPED.get_or_init(|| Arc::new(Rules::parse(notifiable::SHIPPED, rules::SHIPPED).0)).clone()
+    }
+
+    /// A disease by its code on a day; the last row of the list when it was not in force then.
+    pub fn disease(&self, code: &str, day: i64) -> Option<&Disease> {
+        let known = |disease: &&Disease| disease.code == code;
+        self.pack.on(day).find(known).or_else(|| self.pack.diseases.iter().rfind(known))
+    }
+
+    /// Whether a single case of a disease is an alarm: class A, managed as such, or not on the list at
+    /// all, as an unexplained disease.
+    pub fn is_class_a(&self, code: &str, hours: u32, day: i64) -> bool {
+        hours <= 2 || self.disease(code, day).is_none_or(|disease| disease.as_class_a)
+    }
+}
