@@ -150,8 +150,8 @@ fn an_admission_under_an_old_number_is_the_same_person() {
     let checked = door.engine.check(known.as_bytes(), resource_type_id("Patient")).expect("a patient");
     let target = tongmai_engine::write::Target::Id("zhuoma".into());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let written =
-        door.engine.update(&door.access.sight(&Requester::local()), &target, &checked, &Default::default());
+    let (sight, conditions) = (door.access.sight(&Requester::local()), Default::default());
+    let written = door.engine.update(&sight, &target, &checked, &conditions);
     runtime.block_on(written).expect("written");
     let text = "MSH|^~\\&|HIS|县医院|TM|区|20261127083000||ADT^A01^ADT_A01|77|P|2.4|||||||GB 18030-2000\r\
          EVN|A01|20261127083000\r\

@@ -79,7 +79,7 @@ async fn every_page_answers_in_both_languages_within_its_budget() {
         (format!("/resource/Patient/{id}/1"), "历次版本", "Versions", 10_000),
         ("/ledger".into(), "账本", "Ledger", 10_000),
         ("/desk".into(), "身份核对台", "Identity desk", 10_000),
-        (format!("/desk/person/{id}"), "为什么是同一人", "Why these are one person", 10_000),
+        (format!("/desk/person/{id}"), "主记录", "Golden record", 10_000),
         ("/desk/newborn".into(), "登记新生儿", "Register a newborn", 10_000),
         ("/tour".into(), "清禾县的一天", "One day in Qinghe County", 10_000),
         ("/help".into(), "键盘", "Keyboard", 10_000),

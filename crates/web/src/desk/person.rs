@@ -42,7 +42,6 @@ struct Decided {
     by_person: bool,
     who: String,
     why: String,
-    records: String,
     ruling: Option<String>,
     refusal: bool,
 }
@@ -174,7 +173,6 @@ fn decided(entry: &HistoryEntry) -> Decided {
         by_person: decision.by_person,
         who: decision.actor.clone(),
         why: decision.reason.clone(),
-        records: entry.records.join(", "),
         ruling: entry.ruling.clone().filter(|_| decision.refusal.is_none()),
         refusal: decision.refusal.is_some(),
     }
