@@ -271,8 +271,8 @@ fn write_pairs(path: &Path, people: &Population, outcome: &Outcome) -> Result<()
         out.write_record([
             people.key(pair.left),
             people.key(pair.right),
-            format!("{:.6}", pair.score.probability()),
-            pair.zone.word().to_owned(),
+            format!("{:.6}", pair.score.probability()).as_str(),
+            pair.zone.word(),
         ])?;
     }
     Ok(out.flush()?)

@@ -84,3 +84,4 @@ newborn-mother-unknown = No record has this identity number: check it, or leave 
 newborn-mother-several = Records of several persons have this number: settle it on the identity desk first, or leave it empty.
 tour-admission = She has records at several organisations. See why each of them is hers, field by field:
 tour-admission-try = Send an admission from any system (open this door with serve --mllp first)
+desk-timeline = Timeline
