@@ -152,7 +152,7 @@ impl Engine {
         Ok(results)
     }
 
-    async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         sight: &Sight,
         bundle: &[u8],

@@ -1,27 +1,36 @@
 //! Who is who: patients and rulings of the ledger, folded into persons.
 //!
-//! The state is in memory and nowhere else. It follows the ledger's versions of Patient and of the
-//! Provenances that say what a person of the desk decided ([`ruling`]); after a restart, or when
-//! something that it was made from is erased, it is folded anew from the first position. So a
-//! replay gives the same persons, and what is erased leaves the matcher too. Only positions of these two types
-//! are read, so that a ledger full of observations costs nothing.
+//! The state follows the ledger's versions of Patient and of the Provenances that say what a person of
+//! the desk decided ([`ruling`]). Only positions of these two types are read, so that a ledger full of
+//! observations costs nothing. A restart goes on from the checkpoint that [`Engine::keep_persons`] asks
+//! for. When something is erased, or the rules are others, everything is folded anew from the first
+//! position: a replay gives the same persons, what is erased leaves the matcher too, and no hospital
+//! has to send anything again.
 
+pub mod cross;
 pub mod demographics;
+mod keep;
+pub mod look;
 pub mod matching;
+pub mod merge;
 pub mod ruling;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tongmai_access::{Operation, Point, Sealed, Sight};
+use tongmai_access::{Point, Sealed, Sight};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
 use tongmai_fhir::json::Json;
 use tongmai_identity::linker::{self, Decision, Demographics, Linker, Review};
-use tongmai_identity::person::{Golden, Record, RecordKey, Refusal, golden};
+use tongmai_identity::person::{Golden, RecordKey, Refusal};
+use tongmai_identity::rules::Rules;
 use tongmai_store::{Event, EventKind, ResourceKey, Seq, Snapshot};
 
-pub use tongmai_identity::linker::Weighed;
+pub use tongmai_identity::link::Zone;
+pub use tongmai_identity::linker::{Band, Proposal, Statistics, Weighed};
+pub use tongmai_identity::person::Action;
 pub use tongmai_identity::register::FIELDS;
+pub use tongmai_identity::rules::words as survivorship_words;
 
 use crate::failure::{Failure, Outcome, Reason};
 use crate::rights::eye::Eye;
@@ -47,6 +56,20 @@ pub(crate) struct Desk {
     numbers: HashMap<ResourceKey, RecordKey>,
     current: BTreeMap<RecordKey, Seq>,
     rulings: HashMap<ResourceKey, Seq>,
+    rules: Arc<Rules>,
+    keeper: keep::Keeper,
+}
+
+impl Desk {
+    /// Nobody yet, under the same rules and with the same checkpoint.
+    fn empty(&self) -> Desk {
+        Desk {
+            linker: Linker::with_weights(self.rules.weights.clone()),
+            rules: self.rules.clone(),
+            keeper: self.keeper.clone(),
+            ..Desk::default()
+        }
+    }
 }
 
 impl Desk {
@@ -128,6 +151,8 @@ pub struct Pair {
     pub left: Member,
     /// The record it may belong with.
     pub right: Member,
+    /// To call them the same goes against the rules and takes two people.
+    pub needs_two: bool,
 }
 
 /// The head of the queue.
@@ -141,6 +166,10 @@ pub struct Queue {
     pub records: usize,
     /// Persons that they are.
     pub persons: usize,
+    /// Pairs that one person has called the same, and that wait for a second.
+    pub proposed: Vec<(Pair, Proposal)>,
+    /// How the rules and the desk are doing.
+    pub statistics: Statistics,
 }
 
 fn provenance_type() -> Option<ResourceTypeId> {
@@ -154,13 +183,17 @@ impl Engine {
             // Whoever broke off in the middle left half a state.
             self.desk.clear_poison();
             let mut desk = poisoned.into_inner();
-            *desk = Desk::default();
+            *desk = desk.empty();
             desk
         });
+        if desk.position == 0 {
+            self.restore(&mut desk)?;
+        }
         if let Err(failure) = self.follow(&mut desk) {
-            *desk = Desk::default();
+            *desk = desk.empty();
             return Err(failure);
         }
+        self.save(&mut desk)?;
         Ok(desk)
     }
 
@@ -179,7 +212,8 @@ impl Engine {
             for event in snapshot.events(chunk)? {
                 if event.kind == EventKind::Purge && desk.position > 0 {
                     // What was made from erased content must go: all of it is made anew.
-                    *desk = Desk::default();
+                    *desk = desk.empty();
+                    desk.keeper.erased();
                     drop(snapshot);
                     return self.follow(desk);
                 }
@@ -208,7 +242,10 @@ impl Engine {
             let number = *desk.numbers.entry(event.key).or_insert(event.seq);
             desk.current.insert(number, event.seq);
             let source = json.get("managingOrganization").and_then(|of| of.text("reference")).unwrap_or("");
-            let said = demographics::read(&json);
+            let mut said = demographics::read(&json, &desk.rules);
+            if let (Some(mother), Some(id)) = (&mut said.mother, demographics::mother_id(&json)) {
+                mother.record = self.number(desk, id);
+            }
             desk.linker.write(event.seq, number, source, &said, event.milliseconds());
         } else if let Some(ruling) = Ruling::read(&json) {
             desk.rulings.insert(event.key, event.seq);
@@ -249,7 +286,7 @@ impl Engine {
             return Ok(None);
         }
         let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
-        let said = demographics::read(&json);
+        let said = demographics::read(&json, &desk.rules);
         Ok(Some(Member { resource, said, record }))
     }
 
@@ -271,114 +308,6 @@ impl Engine {
         Ok(Some(member))
     }
 
-    /// The person of a patient, with the golden record and the history.
-    ///
-    /// # Errors
-    /// Not found when there is no such patient now.
-    pub fn person(&self, sight: &Sight, patient: &str) -> Outcome<Sealed<Person>> {
-        let unknown = || Failure::not_found(format!("Patient/{patient}"));
-        let eye = self.eye(sight, &mut *self.store.snapshot()?)?;
-        let desk = self.desk()?;
-        let record =
-            self.number(&desk, patient).filter(|at| desk.linker.is_there(*at)).ok_or_else(unknown)?;
-        let mut snapshot = self.store.snapshot()?;
-        let mut members = Vec::new();
-        for other in desk.linker.together(record) {
-            members.extend(self.seen_member(&eye, Point::Person, &mut *snapshot, &desk, other)?);
-        }
-        if !members.iter().any(|member| member.record == record) {
-            return Err(unknown());
-        }
-        let records: Vec<(RecordKey, Record)> = members
-            .iter()
-            .filter_map(|member| {
-                let known = desk.linker.links().record(member.record)?.clone();
-                Some((member.record, Record { fields: demographics::fields(&member.said), ..known }))
-            })
-            .collect();
-        let number = desk.linker.person_of(record).ok_or_else(unknown)?;
-        let version = desk.linker.links().person(number).map_or(0, |person| person.version);
-        let mut history = self.history_of(&mut *snapshot, &desk, &members)?;
-        let (mut number, mut version) = (number, version);
-        if eye.guards(Point::Person) {
-            // What was decided on records that are not seen, and how often, is not told.
-            let seen = |record: &RecordKey| members.iter().any(|member| member.record == *record);
-            history.retain(|entry| entry.decision.records.iter().all(seen));
-            (number, version) = (record, 1);
-        }
-        let golden = golden(records.iter().map(|(key, record)| (*key, record)), &demographics::policy());
-        let positions = members.iter().map(|member| member.resource.seq).collect();
-        let person = Person { number, version, members, golden, history };
-        Ok(Sealed::new(person, Operation::Read, positions))
-    }
-
-    fn history_of(
-        &self,
-        snapshot: &mut dyn Snapshot,
-        desk: &Desk,
-        members: &[Member],
-    ) -> Outcome<Vec<HistoryEntry>> {
-        let concerns = |record: &RecordKey| members.iter().any(|member| member.record == *record);
-        let mut history = Vec::new();
-        for decision in desk.linker.decisions() {
-            if !decision.records.iter().any(concerns) {
-                continue;
-            }
-            let mut records = Vec::new();
-            for record in &decision.records {
-                records.extend(self.member(snapshot, desk, *record)?.map(|member| member.resource.id));
-            }
-            let mut ruling = None;
-            if decision.evidence.is_none()
-                && let Some(event) = snapshot.events(&[decision.position])?.pop()
-                && Some(event.type_id) == provenance_type()
-            {
-                ruling = Some(self.resource(&event)?.id);
-            }
-            history.push(HistoryEntry { decision: decision.clone(), records, ruling });
-        }
-        Ok(history)
-    }
-
-    /// The pairs that wait for a person, at most `most` of them.
-    pub fn review_queue(&self, sight: &Sight, most: usize) -> Outcome<Sealed<Queue>> {
-        let eye = self.eye(sight, &mut *self.store.snapshot()?)?;
-        let desk = self.desk()?;
-        let mut snapshot = self.store.snapshot()?;
-        let mut reviews = desk.linker.reviews();
-        let there = desk.current.keys().filter(|record| desk.linker.is_there(**record));
-        let persons: std::collections::BTreeSet<_> =
-            there.clone().filter_map(|record| desk.linker.person_of(*record)).collect();
-        let mut queue = Queue {
-            waiting: reviews.len(),
-            records: there.count(),
-            persons: persons.len(),
-            ..Queue::default()
-        };
-        if eye.guards(Point::Queue) {
-            let mut seen = Vec::new();
-            for review in reviews {
-                let left = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.record)?;
-                let right = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.other)?;
-                if left.is_some() && right.is_some() {
-                    seen.push(review);
-                }
-            }
-            (queue.waiting, queue.records, queue.persons) = (seen.len(), 0, 0);
-            reviews = seen;
-        }
-        let mut positions = Vec::new();
-        for review in reviews.into_iter().take(most) {
-            let left = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.record)?;
-            let right = self.seen_member(&eye, Point::Queue, &mut *snapshot, &desk, review.other)?;
-            if let (Some(left), Some(right)) = (left, right) {
-                positions.extend([left.resource.seq, right.resource.seq]);
-                queue.pairs.push(Pair { review, left, right });
-            }
-        }
-        Ok(Sealed::new(queue, Operation::Page, positions))
-    }
-
     /// A person of the desk decides: the ruling is written to the ledger and takes effect.
     ///
     /// # Errors
@@ -394,7 +323,8 @@ impl Engine {
         let decision =
             desk.linker.decisions().iter().rev().find(|decision| Some(decision.position) == position);
         match decision.and_then(|decision| decision.refusal) {
-            None => Ok(written),
+            // A proposal is kept as well; it waits for a second person.
+            None | Some(Refusal::Waiting) => Ok(written),
             Some(refusal) => Err(refused(refusal)),
         }
     }
@@ -458,14 +388,30 @@ impl Engine {
         if patients.is_empty() { Err(refused(Refusal::Unknown)) } else { Ok(patients) }
     }
 
+    /// The rules in force.
+    pub fn person_rules(&self) -> Arc<Rules> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner).rules.clone()
+    }
+
     /// The state of all persons as a text that is the same however it was reached.
     pub fn persons_canonical(&self) -> Outcome<String> {
         Ok(self.desk()?.linker.canonical())
     }
 
-    /// Forgets who is who, so that the next question folds the ledger from its beginning.
+    /// Forgets who is who, so that the next question folds the ledger from its beginning, or from the
+    /// checkpoint.
     pub fn forget_persons(&self) {
-        *self.desk.lock().unwrap_or_else(PoisonError::into_inner) = Desk::default();
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut empty = desk.empty();
+        empty.keeper.again();
+        *desk = empty;
+    }
+
+    /// Brings who is who up to date, so that whoever asks next does not wait; nothing is done, and no
+    /// memory taken, until somebody has asked for the first time.
+    pub fn follow_persons(&self) -> Outcome<()> {
+        let asked = self.desk.lock().unwrap_or_else(PoisonError::into_inner).position > 0;
+        if asked { self.desk().map(|_| ()) } else { Ok(()) }
     }
 }
 
@@ -484,6 +430,12 @@ fn refused(refusal: Refusal) -> Failure {
             "conflict",
             "somebody has said that two of these records are not the same person",
             "take that ruling back first",
+        ),
+        Refusal::Waiting => (
+            Reason::Conflict,
+            "conflict",
+            "something stands against this: a second person must say the same",
+            "ask a colleague to rule on the same two records",
         ),
         Refusal::Overtaken => (
             Reason::Conflict,

@@ -8,7 +8,7 @@
 
 pub mod bytes;
 mod census;
-mod checkpoint;
+pub(crate) mod checkpoint;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -22,9 +22,9 @@ pub use census::Census;
 /// Events folded in one step.
 const STEP: usize = 1_000;
 /// A checkpoint is due after so many events …
-const DUE_EVENTS: u64 = 5_000;
+pub(crate) const DUE_EVENTS: u64 = 5_000;
 /// … and after this part of the ledger: what is written grows no faster than the ledger.
-const DUE_PART: u64 = 16;
+pub(crate) const DUE_PART: u64 = 16;
 
 /// A fold over the feed of a shard.
 pub trait View: Sized {
@@ -154,7 +154,7 @@ impl<V: View> Running<V> {
     }
 }
 
-fn mark(secret: &chain::Hash, event: &Event) -> chain::Hash {
+pub(crate) fn mark(secret: &chain::Hash, event: &Event) -> chain::Hash {
     chain::next(&chain::GENESIS, secret, [event])
 }
 

@@ -140,3 +140,37 @@ fn what_cannot_be_understood_is_set_aside_with_its_fault() {
     assert_eq!(code(&answers[0]), "CA", "{}", answers[0]);
     assert_eq!(door.count("Patient", &[]), 1);
 }
+
+/// 08:30 of the story: the county hospital admits 卓玛 under a slightly different name and an old number.
+#[test]
+fn an_admission_under_an_old_number_is_the_same_person() {
+    let mut door = Door::open();
+    let known = r#"{"resourceType":"Patient","id":"zhuoma","gender":"female","birthDate":"1961-03-08",
+        "name":[{"text":"卓玛"}],"identifier":[{"system":"urn:oid:2.16.156.10011.1.3","value":"990123196103086764"}],
+        "telecom":[{"system":"phone","value":"12900000001"}]}"#;
+    let checked = door.engine.check(known.as_bytes(), resource_type_id("Patient")).expect("a patient");
+    let target = tongmai_engine::write::Target::Id("zhuoma".into());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let (sight, conditions) = (door.access.sight(&Requester::local()), Default::default());
+    let written = door.engine.update(&sight, &target, &checked, &conditions);
+    runtime.block_on(written).expect("written");
+    let text = "MSH|^~\\&|HIS|县医院|TM|区|20261127083000||ADT^A01^ADT_A01|77|P|2.4|||||||GB 18030-2000\r\
+         EVN|A01|20261127083000\r\
+         PID|1||P7001^^^县医院^MR~990123610308676^^^^NI||卓马^||19610308|F|||||12900000001\r\
+         PV1|1|I|内科^201^3^县医院\r";
+    let answers = door.send(&mllp::frame(&encoding_rs::GB18030.encode(text).0), 1);
+    assert_eq!(code(&answers[0]), "AA", "{}", answers[0]);
+    let person = door.engine.person(&door.access.sight(&Requester::local()), "zhuoma").expect("a person");
+    let person = door.access.release_blocking(&Requester::local(), person).expect("released");
+    assert_eq!(person.members.len(), 2, "{:?}", person.members);
+    let other = person.members.iter().find(|member| member.resource.id != "zhuoma").expect("the admission");
+    let compared = door
+        .engine
+        .compare_patients(&door.access.sight(&Requester::local()), "zhuoma", &other.resource.id)
+        .expect("compared");
+    let compared = door.access.release_blocking(&Requester::local(), compared).expect("released");
+    let weighed = compared.pair.review.weighed;
+    assert_eq!(weighed.zone, tongmai_engine::person::Zone::Automatic);
+    // The old number of 15 digits is the same number, and the name sounds the same.
+    assert!(weighed.evidence[0] > 20.0 && weighed.evidence[4] > 0.0 && compared.together, "{weighed:?}");
+}

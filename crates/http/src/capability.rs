@@ -125,7 +125,7 @@ fn resource(name: &str, out: &mut String) {
     out.push(']');
     out.push_str(",\"operation\":[{\"name\":\"findings\",\"definition\":\"urn:tongmai:operation:findings\"}");
     if name == "Patient" {
-        out.push_str(",{\"name\":\"everything\",\"definition\":\"http://hl7.org/fhir/OperationDefinition/Patient-everything\"},{\"name\":\"match\",\"definition\":\"http://hl7.org/fhir/OperationDefinition/Patient-match\"},{\"name\":\"person\",\"definition\":\"urn:tongmai:operation:person\"},{\"name\":\"export\",\"definition\":\"http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export\"}");
+        out.push_str(",{\"name\":\"everything\",\"definition\":\"http://hl7.org/fhir/OperationDefinition/Patient-everything\"},{\"name\":\"match\",\"definition\":\"http://hl7.org/fhir/OperationDefinition/Patient-match\"},{\"name\":\"merge\",\"definition\":\"http://hl7.org/fhir/OperationDefinition/Patient-merge\"},{\"name\":\"ihe-pix\",\"definition\":\"https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix\"},{\"name\":\"person\",\"definition\":\"urn:tongmai:operation:person\"},{\"name\":\"export\",\"definition\":\"http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export\"}");
     }
     out.push(']');
     out.push('}');

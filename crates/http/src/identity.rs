@@ -1,11 +1,14 @@
-//! Person matching over FHIR: `Patient/$match` and `Patient/[id]/$person`.
+//! Persons over FHIR: `Patient/$match`, `$merge`, `$ihe-pix`, `Patient/[id]/$person` and `Person/[number]`.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
-use tongmai_engine::Failure;
+use tongmai_base::{Finding, Severity, limits};
+use tongmai_engine::bundle::parse_pairs;
+use tongmai_engine::person::cross::CrossReference;
 use tongmai_engine::person::matching::{Answer as Found, Candidate};
 use tongmai_engine::person::{FIELDS, Person, Weighed};
+use tongmai_engine::{Failure, Reason};
 use tongmai_fhir::json::write_string;
 
 use crate::Service;
@@ -47,7 +50,7 @@ fn searchset(base: &str, found: &Found) -> Vec<u8> {
         out.extend_from_slice(search(candidate).as_bytes());
     }
     if found.ambiguous {
-        let finding = tongmai_base::Finding::warning(
+        let finding = Finding::warning(
             "onlyCertainMatches",
             "multiple-matches",
             "records of several persons match with certainty",
@@ -89,9 +92,110 @@ pub(crate) async fn person(service: &Arc<Service>, asked: &Asked, id: &str) -> O
     Ok(fhir(200, resource(&asked.base(), &person)))
 }
 
+/// How the id of a Person begins that is a view of the records and no resource that somebody wrote.
+const PERSON: &str = "tongmai-";
+
+/// The number of a person in the id of such a Person.
+pub(crate) fn person_number(id: &str) -> Option<u64> {
+    id.strip_prefix(PERSON)?.parse().ok()
+}
+
+/// `GET Person/tongmai-[number]`.
+pub(crate) async fn person_numbered(service: &Arc<Service>, asked: &Asked, number: u64) -> Outcome<Answer> {
+    let sight = sight(service, asked);
+    let sealed = service.work(true, move |service| service.engine.person_numbered(&sight, number)).await?;
+    let person = release(service, &asked.requester, sealed).await?;
+    Ok(fhir(200, resource(&asked.base(), &person)))
+}
+
+/// `GET Patient/$ihe-pix` (IHE PIXm, ITI-83): the other numbers of a number's person.
+pub(crate) async fn cross_reference(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
+    let (mut source, mut targets) = (None, Vec::new());
+    for (name, value) in parse_pairs(&asked.query) {
+        match name.as_str() {
+            "sourceIdentifier" => source = Some(value),
+            "targetSystem" if targets.len() < limits::SEARCH_PARAMETERS => targets.push(value),
+            "_format" => {}
+            other => {
+                let message = format!("$ihe-pix has no parameter '{other}', or too many of them");
+                return Err(Failure::new(Reason::Invalid, other, "invalid", message)
+                    .repair("known are sourceIdentifier and targetSystem"));
+            }
+        }
+    }
+    let missing = || {
+        Failure::new(Reason::Invalid, "sourceIdentifier", "required", "it is missing, or has no system")
+            .repair("write sourceIdentifier=system|value")
+    };
+    let source = source.ok_or_else(missing)?;
+    let (system, value) =
+        source.split_once('|').filter(|(s, v)| !s.is_empty() && !v.is_empty()).ok_or_else(missing)?;
+    let (system, value) = (system.to_owned(), value.to_owned());
+    let sight = sight(service, asked);
+    let work = move |service: &Service| service.engine.cross_reference(&sight, &system, &value, &targets);
+    let sealed = service.work(true, work).await?;
+    let found = release(service, &asked.requester, sealed).await?;
+    Ok(fhir(200, cross_references(&asked.base(), &found)))
+}
+
+fn cross_references(base: &str, found: &CrossReference) -> String {
+    let mut parameters: Vec<String> = Vec::new();
+    for number in &found.numbers {
+        let mut out = String::from("{\"name\":\"targetIdentifier\",\"valueIdentifier\":{");
+        if !number.system.is_empty() {
+            out.push_str("\"system\":");
+            write_string(&number.system, &mut out);
+            out.push(',');
+        }
+        out.push_str("\"value\":");
+        write_string(&number.value, &mut out);
+        out.push_str("}}");
+        parameters.push(out);
+    }
+    for patient in &found.patients {
+        let mut out = String::from("{\"name\":\"targetId\",\"valueReference\":{\"reference\":");
+        write_string(&format!("{base}/Patient/{patient}"), &mut out);
+        out.push_str("}}");
+        parameters.push(out);
+    }
+    format!("{{\"resourceType\":\"Parameters\",\"parameter\":[{}]}}", parameters.join(","))
+}
+
+/// `POST Patient/$merge`, as FHIR R5 has it.
+pub(crate) async fn merge(service: &Arc<Service>, asked: &Asked) -> Outcome<Answer> {
+    let (sight, body) = (sight(service, asked), asked.body.clone());
+    let by = sight.clone();
+    let merge = service.work(true, move |service| service.engine.merge_question(&body, &by)).await?;
+    let sealed = service.engine.merge_patients(&sight, &merge).await?;
+    let merged = release(service, &asked.requester, sealed).await?;
+    let message = match (merge.preview, merged.waits) {
+        (true, _) => "this is what would become of the target; nothing was written",
+        (false, true) => "kept; something stands against it, and a second person must merge the same two",
+        (false, false) => "the two are records of one person",
+    };
+    let finding = Finding::new(Severity::Information, "", "informational", message);
+    let mut out =
+        String::from("{\"resourceType\":\"Parameters\",\"parameter\":[{\"name\":\"input\",\"resource\":");
+    out.push_str(std::str::from_utf8(&asked.body).unwrap_or("{}"));
+    out.push_str("},{\"name\":\"outcome\",\"resource\":");
+    out.push_str(&outcome(&[finding]));
+    out.push_str("},{\"name\":\"result\",\"resource\":");
+    out.push_str(std::str::from_utf8(&merged.target.text).unwrap_or("{}"));
+    if let Some(ruling) = &merged.ruling {
+        out.push_str("},{\"name\":\"ruling\",\"valueReference\":{\"reference\":");
+        write_string(&format!("Provenance/{ruling}"), &mut out);
+        out.push('}');
+    }
+    out.push_str("}]}");
+    Ok(fhir(200, out))
+}
+
 fn resource(base: &str, person: &Person) -> String {
     let value = |field: &str| person.golden.get(field).map(|surviving| surviving.value.as_str());
-    let mut out = format!("{{\"resourceType\":\"Person\",\"meta\":{{\"versionId\":\"{}\"}}", person.version);
+    let mut out = format!(
+        "{{\"resourceType\":\"Person\",\"id\":\"{}{}\",\"meta\":{{\"versionId\":\"{}\"}}",
+        PERSON, person.number, person.version
+    );
     let _ =
         write!(out, ",\"identifier\":[{{\"system\":\"urn:tongmai:person\",\"value\":\"{}\"}}", person.number);
     for (field, system) in [

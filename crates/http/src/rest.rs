@@ -112,7 +112,12 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
         ["$drg-group"] if asked.method == Method::POST => drg::case(service, &asked).await,
         ["Encounter", id, "$drg-group"] => drg::encounter(service, &asked, id).await,
         ["Patient", "$match"] if asked.method == Method::POST => identity::matches(service, &asked).await,
-        ["Patient", "$match"] => Ok(wrong_method(&asked)),
+        ["Patient", "$merge"] if asked.method == Method::POST => identity::merge(service, &asked).await,
+        ["Patient", "$ihe-pix"] if read => identity::cross_reference(service, &asked).await,
+        ["Patient", "$match" | "$merge" | "$ihe-pix"] => Ok(wrong_method(&asked)),
+        ["Person", id] if read && identity::person_number(id).is_some() => {
+            identity::person_numbered(service, &asked, identity::person_number(id).unwrap_or(0)).await
+        }
         ["Patient", id, "$person"] if read => identity::person(service, &asked, id).await,
         ["$export-status", job] => export::status(service, &asked, job).await,
         ["$export-file", job, file] if read => export::file(service, &asked, job, file).await,

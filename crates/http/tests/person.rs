@@ -166,7 +166,12 @@ fn rulings_are_kept_undone_and_replayed() {
     assert_eq!(together(&server, &b), sorted(&[&a, &b]));
     let after = server.get(&format!("/fhir/Patient/{a}/$person")).json();
     assert_eq!((&after["link"], &after["telecom"]), (&before["link"], &before["telecom"]));
-    let merged = id(&server.post("/fhir/Provenance", &ruling("same", &[&a, &c], None)));
+    // Nothing speaks for it: it takes a second person who says the same.
+    id(&server.post("/fhir/Provenance", &ruling("same", &[&a, &c], None)));
+    assert_eq!(together(&server, &c), sorted(&[&c]));
+    let mut second = ruling("same", &[&a, &c], None);
+    second["agent"] = json!([{"who": {"display": "赵"}}]);
+    let merged = id(&server.post("/fhir/Provenance", &second));
     assert_eq!(together(&server, &c), sorted(&[&a, &b, &c]));
     id(&server.post("/fhir/Provenance", &ruling("undo", &[&a], Some(&merged))));
     assert_eq!(together(&server, &c), sorted(&[&c]));
@@ -177,6 +182,161 @@ fn rulings_are_kept_undone_and_replayed() {
     replays(&server);
     let report = server.engine.verify(&mut |_, _| {}).expect("verified");
     assert_eq!(report.faults, [""; 0]);
+}
+
+fn parameters(list: &[(&str, Value)]) -> Value {
+    let list: Vec<Value> = list
+        .iter()
+        .map(|(name, value)| match value {
+            Value::Bool(_) => json!({"name": name, "valueBoolean": value}),
+            Value::Object(_) => json!({"name": name, "valueIdentifier": value}),
+            _ => json!({"name": name, "valueReference": {"reference": value}}),
+        })
+        .collect();
+    json!({"resourceType": "Parameters", "parameter": list})
+}
+
+#[test]
+fn a_merge_marks_both_records_and_can_be_taken_back() {
+    let server = Server::start();
+    let a = id(&server.post("/fhir/Patient", &patient("王伟", "1961-11-28", "990123196111280012", "")));
+    let b = id(&server.post("/fhir/Patient", &patient("王伟", "1961-11-28", "", "12912345678")));
+    assert_eq!(together(&server, &a), sorted(&[&a]));
+    let (source, target) = (json!(format!("Patient/{b}")), json!(format!("Patient/{a}")));
+    let both = [("source-patient", source.clone()), ("target-patient", target.clone())];
+    let preview = server
+        .post("/fhir/Patient/$merge", &parameters(&[both.as_slice(), &[("preview", json!(true))]].concat()));
+    assert_eq!(preview.status, 200, "{}", String::from_utf8_lossy(&preview.body));
+    let result = &preview.json()["parameter"][2]["resource"];
+    assert_eq!(result["link"][0]["other"]["reference"], json!(format!("Patient/{b}")));
+    assert_eq!(together(&server, &a), sorted(&[&a]));
+    let waits = preview.json()["parameter"][1]["resource"]["issue"].to_string().contains("second person");
+    assert!(!waits);
+    let merged = server.post("/fhir/Patient/$merge", &parameters(&both));
+    assert_eq!(merged.status, 200, "{}", String::from_utf8_lossy(&merged.body));
+    assert_eq!(together(&server, &a), sorted(&[&a, &b]));
+    let replaced = server.get(&format!("/fhir/Patient/{b}")).json();
+    assert_eq!((&replaced["active"], &replaced["link"][0]["type"]), (&json!(false), &json!("replaced-by")));
+    assert_eq!(replaced["telecom"][0]["value"], "12912345678");
+    let person = server.get(&format!("/fhir/Patient/{a}/$person")).json();
+    let own = person["id"].as_str().expect("an id");
+    assert_eq!(server.get(&format!("/fhir/Person/{own}")).json(), person);
+    assert_eq!(server.get("/fhir/Person/tongmai-999999").status, 404);
+    // Again: they are one already. And bad questions are refused by name.
+    assert_eq!(server.post("/fhir/Patient/$merge", &parameters(&both)).status, 409);
+    for (list, part) in [
+        (vec![("source-patient", source.clone())], "target-patient"),
+        (vec![("source-patient", source.clone()), ("target-patient", source.clone())], "one record"),
+        (vec![("source-patient", json!("Group/7")), ("target-patient", target.clone())], "source-patient"),
+        (
+            vec![
+                ("source-patient-identifier", json!({"system": CITIZEN, "value": "0"})),
+                ("target-patient", target),
+            ],
+            "no Patient has",
+        ),
+    ] {
+        let reply = server.post("/fhir/Patient/$merge", &parameters(&list));
+        let text = String::from_utf8_lossy(&reply.body);
+        assert!(reply.status == 400 && text.contains(part), "{part}: {} {text}", reply.status);
+    }
+    let ruling_of = merged.json()["parameter"].to_string();
+    let at = ruling_of.find("Provenance/").expect("a ruling") + "Provenance/".len();
+    let made: String = ruling_of[at..].chars().take_while(|c| *c != '"').collect();
+    id(&server.post("/fhir/Provenance", &ruling("undo", &[&a], Some(&made))));
+    assert_eq!(together(&server, &a), sorted(&[&a]));
+    replays(&server);
+}
+
+#[test]
+fn numbers_of_a_person_are_cross_referenced() {
+    let server = Server::start();
+    let number = "110105194912310038";
+    let with = |system: &str, own: &str| {
+        let mut patient = patient("于颖娜", "1949-12-31", number, "");
+        let more = json!({"system": system, "value": own, "type": {"coding": [{"code": "MR"}]}});
+        patient["identifier"].as_array_mut().expect("identifiers").push(more);
+        patient
+    };
+    let a = id(&server.post("/fhir/Patient", &with("urn:hospital", "17")));
+    let b = id(&server.post("/fhir/Patient", &with("urn:clinic", "A|3")));
+    let ask = |query: &str| server.get(&format!("/fhir/Patient/$ihe-pix?{query}"));
+    let reply = ask("sourceIdentifier=urn:hospital%7C17");
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    let found = reply.json();
+    let values: Vec<&str> = found["parameter"]
+        .as_array()
+        .expect("parameters")
+        .iter()
+        .filter_map(|p| p["valueIdentifier"]["value"].as_str())
+        .collect();
+    assert!(values.contains(&number) && values.contains(&"A|3") && !values.contains(&"17"), "{found}");
+    let patients = found.to_string();
+    assert!(patients.contains(&format!("Patient/{a}")) && patients.contains(&format!("Patient/{b}")));
+    let narrow = ask("sourceIdentifier=urn:hospital%7C17&targetSystem=urn:clinic").json().to_string();
+    assert!(narrow.contains("A|3") && !narrow.contains(number), "{narrow}");
+    for (query, status) in [
+        ("", 400),
+        ("sourceIdentifier=17", 400),
+        ("sourceIdentifier=urn:hospital%7C18", 404),
+        ("sourceIdentifier=urn:nobody%7C17", 400),
+        ("sourceIdentifier=urn:hospital%7C17&targetSystem=urn:nobody", 400),
+        ("sourceIdentifier=urn:hospital%7C17&who=me", 400),
+    ] {
+        assert_eq!(ask(query).status, status, "{query}");
+    }
+    assert_eq!(server.post("/fhir/Patient/$ihe-pix", &json!({})).status, 405);
+    // PDQm asks a search of Patient, by any of these.
+    for query in
+        ["family=于&given=颖娜", "identifier=urn:clinic%7CA%5C%7C3", "birthdate=1949-12-31", "name=于颖娜"]
+    {
+        let query = query.replace('于', "%E4%BA%8E").replace("颖娜", "%E9%A2%96%E5%A8%9C");
+        assert!(server.get(&format!("/fhir/Patient?{query}")).status == 200, "{query}");
+    }
+    let statement = server.get("/fhir/metadata").json().to_string();
+    assert!(statement.contains("Patient-merge") && statement.contains("IHE.PIXm.pix"));
+}
+
+#[test]
+fn a_restart_goes_on_from_the_checkpoint_and_other_rules_weigh_anew() {
+    use tongmai_identity::rules::{Rules, STANDARD};
+    let server = Server::start();
+    let folder = server.folder.path().join("views");
+    server.engine.keep_persons(Some(folder.clone()), Rules::standard());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut entries = Vec::new();
+    for (at, record) in tongmai_identity::generate::Generator::new(4).take(5_200).enumerate() {
+        let [name, _, birth, number, _, phone, ..] = &record.fields;
+        let mut patient = patient(name, birth, number, phone);
+        patient["id"] = json!(format!("p{at}"));
+        entries.push(
+            json!({"resource": patient, "request": {"method": "PUT", "url": format!("Patient/p{at}")}}),
+        );
+    }
+    for chunk in entries.chunks(400) {
+        let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": chunk}).to_string();
+        let done = runtime.block_on(server.engine.process(
+            &Policy::Open.sight(&Requester::local()),
+            bundle.as_bytes(),
+            Ids::Fresh,
+        ));
+        assert!(done.is_ok());
+    }
+    let before = server.engine.persons_canonical().expect("a state");
+    let file = folder.join("persons.checkpoint");
+    let bytes = std::fs::read(&file).expect("a checkpoint");
+    println!("{} bytes for {} records", bytes.len(), entries.len());
+    // From the checkpoint, from a torn one, and from the beginning: the same persons.
+    replays(&server);
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).expect("written");
+    replays(&server);
+    // A lower bar links more, by nothing but the ledger; the old rules give the old persons again.
+    let lower = STANDARD.replace("automatic = 0.9999", "automatic = 0.6");
+    server.engine.keep_persons(Some(folder.clone()), Rules::read(&lower).expect("rules"));
+    let more = server.engine.persons_canonical().expect("a state");
+    assert_ne!(more, before);
+    server.engine.keep_persons(Some(folder), Rules::standard());
+    assert_eq!(server.engine.persons_canonical().expect("a state"), before);
 }
 
 /// What the automatic links of a county are worth against its truth.

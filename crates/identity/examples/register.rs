@@ -8,7 +8,7 @@ use tongmai_identity::register::{Person, Register};
 
 fn person(record: &Record) -> Person<'_> {
     let [name, sex, birth_date, identity_number, insurance_number, phone, address, _] = &record.fields;
-    Person { name, sex, birth_date, identity_number, insurance_number, phone, address }
+    Person { name, sex, birth_date, identity_number, insurance_number, phone, address, patient_number: "" }
 }
 
 /// Prints the percentiles of some queries in microseconds.

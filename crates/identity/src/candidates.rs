@@ -48,7 +48,6 @@ const RULES: &[&[Part]] = &[
     &[Each(Role::Phone)],
     &[BothSounds, First(Role::BirthDate)],
     &[EachSound, First(Role::BirthDate)],
-    &[BothSounds],
     &[Each(Role::Other)],
     &[Each(Role::Address)],
     &[BothSounds, Year],
@@ -59,6 +58,7 @@ const RULES: &[&[Part]] = &[
 /// Further rules for populations of at most [`THOROUGH`] records, where time allows to look for
 /// records that share little.
 const THOROUGH_RULES: &[&[Part]] = &[
+    &[BothSounds],
     &[BothSkeletons],
     &[EachSkeleton, First(Role::BirthDate)],
     &[First(Role::BirthDate)],
@@ -219,38 +219,66 @@ pub fn candidates(people: &Population, across: bool, budget: usize) -> Vec<(Reco
     let mut pairs: Vec<u64> = Vec::new();
     let thorough = if people.len() <= THOROUGH { THOROUGH_RULES } else { &[] };
     for rule in RULES.iter().chain(thorough).filter(|rule| keys.serves(rule)) {
-        let mut entries: Vec<(u64, RecordId)> = (0..people.len() as RecordId)
+        let mut entries: Vec<u64> = (0..people.len() as RecordId)
             .into_par_iter()
             .fold_chunks(1 << 14, Vec::new, |mut entries, record| {
                 let mut made = Vec::with_capacity(MOST_KEYS);
                 keys.make(rule, record, &mut made);
-                entries.extend(made.into_iter().map(|key| (key, record)));
+                // Half of the hash is enough: two keys that meet by chance cost one comparison.
+                entries.extend(made.into_iter().map(|key| key >> 32 << 32 | u64::from(record)));
                 entries
             })
             .flatten()
             .collect();
-        entries.par_sort_unstable();
+        sort_by_key(&mut entries);
         collect_pairs(people, &entries, across, budget, &mut pairs);
-        pairs.par_sort_unstable();
-        pairs.dedup();
+        // Rules find the same pairs again and again: now and then that takes too much room.
+        if pairs.len() > MOST_UNSORTED {
+            pairs.par_sort_unstable();
+            pairs.dedup();
+        }
     }
+    pairs.par_sort_unstable();
+    pairs.dedup();
     pairs.into_iter().map(|pair| ((pair >> 32) as RecordId, pair as RecordId)).collect()
 }
 
+/// Pairs that may wait before those found twice are thrown away.
+const MOST_UNSORTED: usize = 6_000_000;
+
+/// Sorts entries that are in order of records by their keys, the upper 32 bits: three
+/// passes of counting, each of which keeps the order of the one before.
+fn sort_by_key(entries: &mut Vec<u64>) {
+    const BITS: u32 = 11;
+    let mut from = std::mem::take(entries);
+    let mut to = vec![0u64; from.len()];
+    for shift in [32, 32 + BITS, 32 + 2 * BITS] {
+        let digit = |entry: u64| (entry >> shift) as usize & ((1 << BITS) - 1);
+        let mut starts = vec![0usize; 1 << BITS];
+        for entry in &from {
+            starts[digit(*entry)] += 1;
+        }
+        let mut next = 0;
+        for start in &mut starts {
+            next += std::mem::replace(start, next);
+        }
+        for entry in &from {
+            let place = &mut starts[digit(*entry)];
+            to[*place] = *entry;
+            *place += 1;
+        }
+        std::mem::swap(&mut from, &mut to);
+    }
+    *entries = from;
+}
+
 /// Adds the pairs of all groups of equal keys, the smallest groups first, until the budget is spent.
-fn collect_pairs(
-    people: &Population,
-    entries: &[(u64, RecordId)],
-    across: bool,
-    budget: usize,
-    pairs: &mut Vec<u64>,
-) {
+fn collect_pairs(people: &Population, entries: &[u64], across: bool, budget: usize, pairs: &mut Vec<u64>) {
     const BUCKETS: usize = 4096;
     let mut cost = vec![0usize; BUCKETS];
-    for group in entries.chunk_by(|a, b| a.0 == b.0) {
-        if group.len() < BUCKETS {
-            cost[group.len()] += group.len() * (group.len() - 1) / 2;
-        }
+    let groups = || entries.chunk_by(|a, b| a >> 32 == b >> 32);
+    for group in groups().filter(|group| group.len() < BUCKETS) {
+        cost[group.len()] += group.len() * (group.len() - 1) / 2;
     }
     let (mut spent, mut largest) = (0, 1);
     for (size, cost) in cost.iter().enumerate().skip(2) {
@@ -260,11 +288,12 @@ fn collect_pairs(
         }
         largest = size;
     }
-    for group in entries.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() <= largest) {
-        for (at, (_, left)) in group.iter().enumerate() {
-            for (_, right) in &group[at + 1..] {
-                if !across || people.source(*left) != people.source(*right) {
-                    pairs.push(u64::from(*left) << 32 | u64::from(*right));
+    for group in groups().filter(|group| (2..=largest).contains(&group.len())) {
+        for (at, left) in group.iter().enumerate() {
+            for right in &group[at + 1..] {
+                let (left, right) = (*left as RecordId, *right as RecordId);
+                if left != right && (!across || people.source(left) != people.source(right)) {
+                    pairs.push(u64::from(left) << 32 | u64::from(right));
                 }
             }
         }

@@ -56,14 +56,25 @@ pub fn average_link(
     absent: &dyn Fn(RecordId, RecordId) -> f64,
 ) -> Vec<RecordId> {
     let mut group: Vec<RecordId> = (0..records as RecordId).collect();
-    for component in components(records, links, threshold) {
-        agglomerate(&component, threshold, absent, &mut group);
+    for component in components(records, links, threshold).chunk_by(|a, b| a.0 == b.0) {
+        match component {
+            // Most persons have one record or two.
+            [(_, link)] => {
+                if link.evidence > threshold {
+                    group[link.right as usize] = link.left;
+                }
+            }
+            _ => {
+                let links: Vec<Link> = component.iter().map(|(_, link)| *link).collect();
+                agglomerate(&links, threshold, absent, &mut group);
+            }
+        }
     }
     group
 }
 
-/// Links of each connected component, over links above the threshold.
-fn components(records: usize, links: &[Link], threshold: f64) -> Vec<Vec<Link>> {
+/// For each record, the smallest record that a chain of pairs joins it with.
+pub fn joined(records: usize, pairs: impl Iterator<Item = (RecordId, RecordId)>) -> Vec<RecordId> {
     let mut parent: Vec<u32> = (0..records as u32).collect();
     fn root(parent: &mut [u32], mut at: u32) -> u32 {
         while parent[at as usize] != at {
@@ -72,18 +83,21 @@ fn components(records: usize, links: &[Link], threshold: f64) -> Vec<Vec<Link>> 
         }
         at
     }
-    for link in links.iter().filter(|link| link.evidence > threshold) {
-        let (a, b) = (root(&mut parent, link.left), root(&mut parent, link.right));
+    for (left, right) in pairs {
+        let (a, b) = (root(&mut parent, left), root(&mut parent, right));
         parent[a.max(b) as usize] = a.min(b);
     }
-    let mut found: BTreeMap<u32, Vec<Link>> = BTreeMap::new();
-    for link in links {
-        let at = root(&mut parent, link.left);
-        if at == root(&mut parent, link.right) {
-            found.entry(at).or_default().push(*link);
-        }
-    }
-    found.into_values().collect()
+    (0..records as u32).map(|record| root(&mut parent, record)).collect()
+}
+
+/// Links with their connected component over links above the threshold, component by component.
+fn components(records: usize, links: &[Link], threshold: f64) -> Vec<(RecordId, Link)> {
+    let strong = links.iter().filter(|link| link.evidence > threshold);
+    let root = joined(records, strong.map(|link| (link.left, link.right)));
+    let within = links.iter().filter(|link| root[link.left as usize] == root[link.right as usize]);
+    let mut found: Vec<(RecordId, Link)> = within.map(|link| (root[link.left as usize], *link)).collect();
+    found.sort_by_key(|(component, _)| *component);
+    found
 }
 
 /// Average-link agglomeration of one component.

@@ -52,6 +52,19 @@ pub mod number {
     pub const RELATIVES: u8 = 7;
 }
 
+/// Levels of addresses beside those of all texts.
+pub mod address {
+    /// Another address that begins alike: province, city and district are the same.
+    pub const SAME_AREA: u8 = 6;
+}
+
+/// Units that two addresses of one area have in common at their beginning (禾州省清禾县, 510105).
+const AREA: usize = 6;
+
+fn begins_alike(left: &[u16], right: &[u16]) -> bool {
+    left.len() > AREA && right.len() > AREA && left[..AREA] == right[..AREA]
+}
+
 /// The level of one attribute in a code.
 pub fn level(code: Code, slot: usize) -> u8 {
     (code >> (4 * slot) & 15) as u8
@@ -279,6 +292,8 @@ impl<'a> Comparer<'a> {
                     2
                 } else if likeness >= 0.6 {
                     3
+                } else if attribute.role == Role::Address && begins_alike(left, right) {
+                    address::SAME_AREA
                 } else if likeness >= 0.4 {
                     4
                 } else {

@@ -147,6 +147,14 @@ fn read_by(raw: &str, format: &str) -> Option<Date> {
 }
 
 fn read_usual(raw: &str) -> Option<Date> {
+    // The commonest form first, without taking it apart.
+    if let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = *raw.as_bytes() {
+        let digits = [y0, y1, y2, y3, m0, m1, d0, d1];
+        if digits.iter().all(u8::is_ascii_digit) {
+            let number = digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+            return Some(Date(number)).filter(|date| date.year() > 0);
+        }
+    }
     let raw = raw.split(['T', 't']).next()?;
     let parts: Vec<&str> = raw.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).collect();
     let number = |text: &str| text.parse::<u32>().ok();

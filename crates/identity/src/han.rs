@@ -28,11 +28,17 @@ fn plain(syllable: &str) -> String {
     syllable.replace('ü', "v")
 }
 
+/// The characters that a table by place holds: most that are written at all.
+const PLACED: std::ops::RangeInclusive<u32> = 0x3400..=0x9FFF;
+
 struct Tables {
+    /// Simplified forms by place from the first of [`PLACED`]; 0 where a character is its own.
+    placed: Vec<u32>,
+    /// Those of all other characters.
     simplified: HashMap<char, char>,
     traditional: HashMap<char, char>,
     jyutping: HashMap<char, &'static str>,
-    compound: HashSet<&'static str>,
+    compound: Vec<Vec<char>>,
     surname: HashMap<char, String>,
     syllables: HashSet<String>,
     longest_syllable: usize,
@@ -68,11 +74,20 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
         .map(|reading| plain(reading.plain()))
         .filter(|syllable| syllable.is_ascii() && syllable.len() <= 6)
         .collect();
+    let mut placed = vec![0; (PLACED.end() - PLACED.start() + 1) as usize];
+    let mut simplified = HashMap::new();
+    for pair in pairs.chunks_exact(2) {
+        match PLACED.contains(&u32::from(pair[0])) {
+            true => placed[(u32::from(pair[0]) - PLACED.start()) as usize] = u32::from(pair[1]),
+            false => _ = simplified.insert(pair[0], pair[1]),
+        }
+    }
     Tables {
-        simplified: pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect(),
+        placed,
+        simplified,
         traditional,
         jyutping,
-        compound: COMPOUND_SURNAMES.split_whitespace().collect(),
+        compound: COMPOUND_SURNAMES.split_whitespace().map(|name| name.chars().collect()).collect(),
         surname,
         longest_syllable: syllables.iter().map(String::len).max().unwrap_or(0),
         syllables,
@@ -86,7 +101,17 @@ pub fn is_han(c: char) -> bool {
 
 /// The simplified form of a character; other characters stay as they are.
 pub fn simplified(c: char) -> char {
-    if is_han(c) { TABLES.simplified.get(&c).copied().unwrap_or(c) } else { c }
+    let tables = &*TABLES;
+    if PLACED.contains(&u32::from(c)) {
+        match tables.placed[(u32::from(c) - PLACED.start()) as usize] {
+            0 => c,
+            other => char::from_u32(other).unwrap_or(c),
+        }
+    } else if is_han(c) {
+        tables.simplified.get(&c).copied().unwrap_or(c)
+    } else {
+        c
+    }
 }
 
 /// The usual Mandarin reading of a character without tone, `ü` written `v`.
@@ -143,13 +168,12 @@ pub fn jyutping(name: &str) -> Option<String> {
 
 /// How many leading characters of a Chinese full name are its surname.
 pub fn surname_length(name: &[char]) -> usize {
-    for length in [4, 2] {
-        if name.len() > length || (length == 2 && name.len() == 2) {
-            let head: String = name[..length].iter().collect();
-            if TABLES.compound.contains(head.as_str()) {
-                return length;
-            }
-        }
+    let begins = |compound: &&Vec<char>| {
+        name.starts_with(compound) && (name.len() > compound.len() || compound.len() == 2)
+    };
+    // The longer one first: 爱新觉罗.
+    if let Some(longest) = TABLES.compound.iter().filter(begins).map(Vec::len).max() {
+        return longest;
     }
     usize::from(!name.is_empty())
 }

@@ -10,6 +10,7 @@
 //! Pure: no input or output, no clock, no randomness; threads through rayon
 //! only, with results that do not depend on them.
 
+mod bytes;
 pub mod candidates;
 pub mod cluster;
 pub mod compare;
@@ -27,6 +28,7 @@ pub mod person;
 pub mod population;
 pub mod record;
 pub mod register;
+pub mod rules;
 pub mod schema;
 pub mod similarity;
 pub mod text;

@@ -7,6 +7,7 @@ use crate::model::{Evidence, Model, Score};
 use crate::population::{Population, RecordId};
 use crate::text::mix;
 use rayon::prelude::*;
+use std::collections::{BTreeMap, HashSet};
 
 /// What a run may be told; the defaults serve.
 #[derive(Debug, Clone)]
@@ -78,6 +79,8 @@ pub struct Outcome {
     pub model: Model,
 }
 
+/// The model is trusted by half: it counts on records that agree by chance alone.
+const TRUSTED: f64 = 0.5;
 /// Least probability of a pair that a person should look at.
 const REVIEW: f64 = 0.05;
 /// Most of the expected links that the wanted precision may cost.
@@ -119,6 +122,7 @@ pub fn link(people: &Population, settings: &Settings) -> Outcome {
         }
     }
     pairs.retain(|pair| pair.zone != Zone::Apart);
+    close(people, &comparer, &model, &mut pairs);
     Outcome { pairs, clusters, automatic, review: REVIEW, compared, model }
 }
 
@@ -146,6 +150,40 @@ fn one_to_one(people: &Population, model: &Model, pairs: &mut [Pair]) {
             (rivals[pair.left as usize] - own).max(0.0) + (rivals[pair.right as usize] - own).max(0.0);
         pair.score.log_odds = own.ln() - (others + alone).ln();
     }
+}
+
+/// Records that automatic links join are one person, so every pair of them is linked: where A is B and
+/// B is C, it needs no further proof that A is C. A cluster holds no two records that cannot be one.
+fn close(people: &Population, comparer: &Comparer, model: &Model, pairs: &mut Vec<Pair>) {
+    let automatic = pairs.iter().filter(|pair| pair.zone == Zone::Automatic);
+    let root = cluster::joined(people.len(), automatic.map(|pair| (pair.left, pair.right)));
+    for pair in pairs.iter_mut().filter(|pair| pair.zone == Zone::Review) {
+        if root[pair.left as usize] == root[pair.right as usize] {
+            pair.zone = Zone::Automatic;
+        }
+    }
+    let mut members: BTreeMap<RecordId, Vec<RecordId>> = BTreeMap::new();
+    for pair in pairs.iter().filter(|pair| pair.zone == Zone::Automatic) {
+        let known = members.entry(root[pair.left as usize]).or_default();
+        known.extend([pair.left, pair.right]);
+    }
+    let known: HashSet<(RecordId, RecordId)> = pairs
+        .iter()
+        .filter(|pair| root[pair.left as usize] == root[pair.right as usize])
+        .map(|pair| (pair.left, pair.right))
+        .collect();
+    for records in members.values_mut() {
+        records.sort_unstable();
+        records.dedup();
+        for (at, left) in records.iter().enumerate() {
+            for right in records[at + 1..].iter().filter(|right| !known.contains(&(*left, **right))) {
+                let code = comparer.code(*left, *right);
+                let score = model.score(people, *left, code);
+                pairs.push(Pair { left: *left, right: *right, code, score, zone: Zone::Automatic });
+            }
+        }
+    }
+    pairs.sort_unstable_by_key(|pair| (pair.left, pair.right));
 }
 
 fn histogram(mut codes: Vec<Code>) -> Vec<(Code, u64)> {
@@ -198,7 +236,8 @@ fn threshold(pairs: &[Pair], wanted: f64) -> f64 {
     let (mut sum, mut least) = (0.0, 1.0f64);
     for (place, probability) in probabilities.iter().enumerate() {
         sum += probability;
-        if sum / (place + 1) as f64 >= wanted || sum <= (1.0 - MOST_LOST) * all {
+        let all_false = (place + 1) as f64 - sum;
+        if all_false <= TRUSTED * (1.0 - wanted) * (place + 1) as f64 || sum <= (1.0 - MOST_LOST) * all {
             least = *probability;
         }
     }

@@ -6,9 +6,16 @@
 //! a person's decision. The same events give the same persons, to the bit: the
 //! state depends on nothing else.
 
+mod decide;
+pub mod newborn;
+mod state;
+mod statistics;
+
 use crate::link::Zone;
 use crate::person::{Action, Event, Fields, Links, PersonId, RecordKey, Refusal};
-use crate::register::{Match, Person, Register, RowId};
+use crate::register::{FIELDS, Match, Person, Register, RowId, Weights};
+use newborn::{Mother, Newborn};
+pub use statistics::{Band, Statistics};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of this set of rules; what it decided is worked out anew when it changes.
@@ -47,6 +54,8 @@ pub struct Form {
     pub phone: String,
     /// Address.
     pub address: String,
+    /// Number at one provider, as `provider|number`.
+    pub patient_number: String,
 }
 
 impl Form {
@@ -60,6 +69,7 @@ impl Form {
             insurance_number: &self.insurance_number,
             phone: &self.phone,
             address: &self.address,
+            patient_number: &self.patient_number,
         }
     }
 }
@@ -71,6 +81,8 @@ pub struct Demographics {
     pub forms: Vec<Form>,
     /// Place in a multiple birth, from 1; 0 is unknown.
     pub birth_order: u8,
+    /// What the record of a newborn says of its mother.
+    pub mother: Option<Mother>,
 }
 
 /// What a person of the desk decides.
@@ -103,8 +115,23 @@ pub struct Decision {
     pub time: i64,
     /// Why it had no effect; `None` when it had.
     pub refusal: Option<Refusal>,
-    /// The comparison behind a decision of the rules.
+    /// How the two records compared when it was decided, where it is about two.
     pub evidence: Option<Weighed>,
+    /// A person decided, and not the rules.
+    pub by_person: bool,
+}
+
+/// What somebody has said of two records that the rules would keep apart; it waits for a second person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Position of the ruling.
+    pub position: u64,
+    /// Who said it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When, in milliseconds since 1970.
+    pub time: i64,
 }
 
 /// A compared pair.
@@ -117,7 +144,7 @@ pub struct Weighed {
     /// Bits against any two records before they are compared.
     pub prior: f64,
     /// Bits of evidence of each of [`crate::register::FIELDS`].
-    pub evidence: [f64; 7],
+    pub evidence: [f64; FIELDS.len()],
     /// Something stands against linking without asking.
     pub objection: bool,
 }
@@ -158,11 +185,12 @@ pub struct Review {
     pub since: i64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Entry {
     /// Its rows in the register; empty when the record was removed.
     rows: Vec<RowId>,
     birth_order: u8,
+    newborn: Option<Box<Newborn>>,
 }
 
 /// Everybody, with who is who.
@@ -180,6 +208,9 @@ pub struct Linker {
     /// Positions of rulings, and which event of the links they were.
     rulings: BTreeMap<u64, u64>,
     decisions: Vec<Decision>,
+    proposals: BTreeMap<(RecordKey, RecordKey), Proposal>,
+    /// Links of the rules that people have taken apart.
+    reversed: u64,
     packed: usize,
 }
 
@@ -187,6 +218,11 @@ impl Linker {
     /// Nobody yet.
     pub fn new() -> Linker {
         Linker::default()
+    }
+
+    /// Nobody yet, by other weights.
+    pub fn with_weights(weights: Weights) -> Linker {
+        Linker { register: Register::with_weights(weights), ..Linker::default() }
     }
 
     /// The register behind it.
@@ -202,6 +238,15 @@ impl Linker {
     /// Everything that was decided beside new records, oldest first.
     pub fn decisions(&self) -> &[Decision] {
         &self.decisions
+    }
+
+    /// Pairs that one person has called the same although something stands against it, and that wait
+    /// for a second person.
+    pub fn proposals(&self) -> impl Iterator<Item = ((RecordKey, RecordKey), &Proposal)> {
+        let open = |pair: &(RecordKey, RecordKey)| {
+            self.person_of(pair.0) != self.person_of(pair.1) && !self.is_parted(pair.0, pair.1)
+        };
+        self.proposals.iter().filter(move |(pair, _)| open(pair)).map(|(pair, proposal)| (*pair, proposal))
     }
 
     /// The record of a row of the register.
@@ -266,7 +311,8 @@ impl Linker {
             self.register.pack();
             self.packed = self.register.len();
         }
-        self.records.insert(record, Entry { rows, birth_order: said.birth_order });
+        let newborn = newborn::read(said).map(Box::new);
+        self.records.insert(record, Entry { rows, birth_order: said.birth_order, newborn });
         let known = self.links.record(record).is_some();
         let action = match known {
             true => Action::Change { record, fields: Fields::new() },
@@ -309,10 +355,16 @@ impl Linker {
         Some(self.with_birth_order(Weighed::new(&best, self.register.prior()), a, b))
     }
 
-    /// Twins who say which of them they are, and say different things, are two.
+    /// Twins who say which of them they are, and say different things, are two; newborns of one mother
+    /// who say the same are one.
     fn with_birth_order(&self, mut weighed: Weighed, a: &Entry, b: &Entry) -> Weighed {
         if a.birth_order != 0 && b.birth_order != 0 && a.birth_order != b.birth_order {
             (weighed.zone, weighed.objection) = (Zone::Apart, true);
+        } else if weighed.zone == Zone::Review
+            && weighed.probability >= newborn::LIKELY
+            && self.is_same_newborn(a, b)
+        {
+            (weighed.zone, weighed.objection) = (Zone::Automatic, false);
         }
         weighed
     }
@@ -382,7 +434,8 @@ impl Linker {
     /// The records that may be a person who stands at the door, the likeliest first, at most `most`.
     pub fn find(&self, said: &Demographics, most: usize) -> Vec<(RecordKey, Weighed)> {
         let prior = self.register.prior();
-        let own = Entry { rows: Vec::new(), birth_order: said.birth_order };
+        let newborn = newborn::read(said).map(Box::new);
+        let own = Entry { rows: Vec::new(), birth_order: said.birth_order, newborn };
         let forms = said.forms.iter().take(MOST_FORMS);
         let found =
             forms.flat_map(|form| self.register.find(&form.person(), most.saturating_mul(MOST_FORMS)));
@@ -431,130 +484,6 @@ impl Linker {
         found
     }
 
-    /// Applies a decision of the rules and keeps it; whether it had an effect.
-    fn rule(
-        &mut self,
-        position: u64,
-        action: Action,
-        records: Vec<RecordKey>,
-        reason: &str,
-        time: i64,
-        evidence: Option<Weighed>,
-    ) -> bool {
-        let event = Event { action: action.clone(), actor: RULES_ACTOR.into(), reason: reason.into(), time };
-        let refusal = self.links.apply(&event).err();
-        self.decisions.push(Decision {
-            position,
-            action,
-            records,
-            actor: event.actor,
-            reason: event.reason,
-            time,
-            refusal,
-            evidence,
-        });
-        refusal.is_none()
-    }
-
-    /// A person of the desk decides. A refused ruling is kept, without effect.
-    ///
-    /// # Errors
-    /// Why it had no effect.
-    pub fn decide(
-        &mut self,
-        position: u64,
-        ruling: &Ruling,
-        actor: &str,
-        reason: &str,
-        time: i64,
-    ) -> Result<(), Refusal> {
-        let parted = self.parting(ruling);
-        let (result, action, records) = match self.action(ruling) {
-            Ok((action, records)) => {
-                let event = Event { action, actor: actor.into(), reason: reason.into(), time };
-                let number = self.links.events();
-                let result = self.links.apply(&event);
-                self.rulings.insert(position, number);
-                (result, event.action, records)
-            }
-            Err(refusal) => {
-                let records = match ruling {
-                    Ruling::Same(a, b) | Ruling::NotSame(a, b) => vec![*a, *b],
-                    Ruling::Apart(records) => records.clone(),
-                    Ruling::Undo(_) => Vec::new(),
-                };
-                (Err(refusal), Action::Undo { event: u64::MAX }, records)
-            }
-        };
-        if result.is_ok() {
-            match ruling {
-                Ruling::Same(..) => records.iter().for_each(|record| {
-                    self.pinned.entry(*record).or_default().insert(position);
-                }),
-                Ruling::Apart(_) => parted.into_iter().for_each(|pair| {
-                    self.parted.entry(pair).or_default().insert(position);
-                }),
-                Ruling::Undo(earlier) => {
-                    let keep = |rulings: &mut BTreeSet<u64>| {
-                        rulings.remove(earlier);
-                        !rulings.is_empty()
-                    };
-                    self.pinned.retain(|_, rulings| keep(rulings));
-                    self.parted.retain(|_, rulings| keep(rulings));
-                }
-                Ruling::NotSame(..) => {}
-            }
-        }
-        self.decisions.push(Decision {
-            position,
-            action,
-            records,
-            actor: actor.into(),
-            reason: reason.into(),
-            time,
-            refusal: result.err(),
-            evidence: None,
-        });
-        result
-    }
-
-    /// The pairs that a ruling parts: each record that leaves with each that stays.
-    fn parting(&self, ruling: &Ruling) -> Vec<(RecordKey, RecordKey)> {
-        let Ruling::Apart(leaving) = ruling else { return Vec::new() };
-        let person = leaving.first().and_then(|record| self.person_of(*record));
-        let Some(person) = person.and_then(|id| self.links.person(id)) else { return Vec::new() };
-        let (leaving, staying): (Vec<RecordKey>, Vec<RecordKey>) =
-            person.records.iter().partition(|record| leaving.contains(record));
-        leaving.iter().flat_map(|a| staying.iter().map(|b| (*a.min(b), *a.max(b)))).collect()
-    }
-
-    /// What a ruling does to the links as they are now.
-    fn action(&self, ruling: &Ruling) -> Result<(Action, Vec<RecordKey>), Refusal> {
-        let person = |record: &RecordKey| self.person_of(*record).ok_or(Refusal::Unknown);
-        Ok(match ruling {
-            Ruling::Same(a, b) => {
-                let (left, right) = (person(a)?, person(b)?);
-                (Action::Merge { from: left.max(right), into: left.min(right) }, vec![*a, *b])
-            }
-            Ruling::NotSame(left, right) => {
-                (Action::NotSame { left: *left, right: *right }, vec![*left, *right])
-            }
-            Ruling::Apart(records) => {
-                let person = person(records.first().ok_or(Refusal::Unknown)?)?;
-                let members = self.links.person(person).map(|person| person.records.clone());
-                // Those who stay are concerned as well.
-                let staying = members.into_iter().flatten().filter(|member| !records.contains(member));
-                let concerned = records.iter().copied().chain(staying).collect();
-                (Action::Split { person, records: records.clone() }, concerned)
-            }
-            Ruling::Undo(position) => {
-                let event = *self.rulings.get(position).ok_or(Refusal::Unknown)?;
-                let earlier = self.decisions.iter().find(|decision| decision.position == *position);
-                (Action::Undo { event }, earlier.map(|d| d.records.clone()).unwrap_or_default())
-            }
-        })
-    }
-
     /// A text that is the same for the same state, however it was reached: persons with their
     /// records and versions, decisions, and the pairs that wait.
     pub fn canonical(&self) -> String {
@@ -568,6 +497,9 @@ impl Linker {
         }
         for review in self.reviews.values() {
             let _ = writeln!(out, "{review:?}");
+        }
+        for proposal in &self.proposals {
+            let _ = writeln!(out, "{proposal:?}");
         }
         out
     }

@@ -13,7 +13,7 @@
 //!   take up, so that a file with many duplicates does not hide how rare a
 //!   chance agreement is.
 
-use crate::compare::{Code, LEVELS, SAME, level};
+use crate::compare::{Code, LEVELS, SAME, level, name};
 use crate::population::{Population, RecordId, Role};
 
 /// Agreements of one class of pairs: probability of each level of each attribute.
@@ -236,9 +236,12 @@ impl Model {
     /// The score of two compared records, with the frequency of what they agree on.
     pub fn score(&self, people: &Population, left: RecordId, code: Code) -> Score {
         let row = people.row(left);
-        let parts = self.parts(|slot| {
-            let level = level(code, slot);
-            (level, self.frequency(people, slot, level, row[slot]))
+        // A given name tells the sex of its bearer mostly, so that the same sex is no news beside the same name.
+        let named_alike =
+            self.roles.first() == Some(&Role::Given) && matches!(level(code, 0), SAME | name::SOUND);
+        let parts = self.parts(|slot| match level(code, slot) {
+            SAME if named_alike && self.roles[slot] == Role::Sex => (0, None),
+            level => (level, self.frequency(people, slot, level, row[slot])),
         });
         let others = parts[1..].iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = parts[1..].iter().map(|part| (part - others).exp()).sum();

@@ -76,7 +76,15 @@ const NEWBORN_ENDINGS: &[(&str, Option<Sex>)] = &[
     ("婴儿", None),
 ];
 
+fn is_no_name(name: &str) -> bool {
+    // Most names begin with none of these and are not compared with all.
+    name.starts_with(|c: char| "无佚未不待新男女婴弃患流unabjt".contains(c)) && NO_NAME.contains(&name)
+}
+
 fn newborn(name: &str) -> Option<Newborn> {
+    if !name.contains(['之', '的', '婴']) {
+        return None;
+    }
     let (mut stem, mut order) = (name, None);
     for (mark, number) in [("大", 1), ("a", 1), ("1", 1), ("二", 2), ("小", 2), ("b", 2), ("2", 2)] {
         if let Some(rest) = name.strip_suffix(mark)
@@ -113,15 +121,15 @@ impl Name {
     pub fn read(full: &str, given: &str, family: &str) -> Name {
         let mut name = Name::default();
         let (given, family) = (text::normalise(given), text::normalise(family));
-        if !NO_NAME.contains(&given.as_str()) {
+        if !is_no_name(&given) {
             name.given = given.replace(' ', "");
         }
-        if !NO_NAME.contains(&family.as_str()) {
+        if !is_no_name(&family) {
             name.family = family.replace(' ', "");
         }
         let explicit = !name.given.is_empty() || !name.family.is_empty();
         let normal = text::normalise(full);
-        if normal.is_empty() || NO_NAME.contains(&normal.as_str()) {
+        if normal.is_empty() || is_no_name(&normal) {
             return name;
         }
         if explicit {

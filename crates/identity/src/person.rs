@@ -7,6 +7,8 @@
 //! function of the links and the survivorship policy, so an unlink rebuilds it
 //! by itself.
 
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A source system's record, fixed for ever.
@@ -97,6 +99,8 @@ pub enum Refusal {
     CannotLink,
     /// What the event did has been overtaken by later events.
     Overtaken,
+    /// A second person must say the same before it has an effect.
+    Waiting,
 }
 
 /// How the surviving value of a field is chosen.

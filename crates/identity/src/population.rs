@@ -110,8 +110,9 @@ pub struct Population {
     /// The words of each value of [`Role::Others`].
     pub word_sets: Vec<Box<[ValueId]>>,
     rows: Vec<ValueId>,
-    keys: Values,
-    record_keys: Vec<ValueId>,
+    /// The records' own keys one after another, and where each ends.
+    keys: String,
+    key_ends: Vec<u32>,
     sources: Vec<u8>,
 }
 
@@ -126,7 +127,12 @@ pub struct Builder {
     mother: Option<usize>,
     findings: Vec<Finding>,
     finding_counts: HashMap<&'static str, usize>,
+    /// Whole names that were read before and are nothing but a given and a family name.
+    plain_names: hashbrown::HashMap<Box<str>, (ValueId, ValueId)>,
 }
+
+/// Most names that are remembered while rows are read.
+const MOST_PLAIN: usize = 200_000;
 
 /// Findings of one code that are listed one by one; the rest is only counted.
 const LISTED_FINDINGS: usize = 1000;
@@ -187,6 +193,7 @@ impl Builder {
             mother,
             findings,
             finding_counts: HashMap::new(),
+            plain_names: hashbrown::HashMap::new(),
             population: Population {
                 attributes,
                 names: Values::new(),
@@ -195,8 +202,8 @@ impl Builder {
                 skeletons: vec![0],
                 word_sets: vec![Box::default()],
                 rows: Vec::new(),
-                keys: Values::new(),
-                record_keys: Vec::new(),
+                keys: String::new(),
+                key_ends: Vec::new(),
                 sources: Vec::new(),
             },
         }
@@ -236,10 +243,21 @@ impl Builder {
         if key.is_empty() {
             self.find(place.to_owned(), "no-record-id", "record has no key; its place is used".into());
         }
-        let key = self.population.keys.intern(if key.is_empty() { place } else { key });
-        self.population.record_keys.push(key);
-        if !(full.is_empty() && given.is_empty() && family.is_empty()) {
-            self.push_name(start, &Name::read(&full, &given, &family));
+        self.population.keys.push_str(if key.is_empty() { place } else { key });
+        self.population.key_ends.push(self.population.keys.len() as u32);
+        if full.is_empty() && given.is_empty() && family.is_empty() {
+            return;
+        }
+        let whole = given.is_empty() && family.is_empty();
+        if let Some((given, family)) = self.plain_names.get(full.as_str()).filter(|_| whole) {
+            (self.population.rows[start], self.population.rows[start + 1]) = (*given, *family);
+            return;
+        }
+        let name = Name::read(&full, &given, &family);
+        self.push_name(start, &name);
+        if whole && name.newborn.is_none() && name.others.is_empty() && self.plain_names.len() < MOST_PLAIN {
+            let row = (self.population.rows[start], self.population.rows[start + 1]);
+            self.plain_names.insert(full.into(), row);
         }
     }
 
@@ -330,8 +348,12 @@ impl Builder {
                 if text::is_placeholder(&normal) { String::new() } else { raw.trim().to_lowercase() }
             }
             _ => {
-                let normal = text::normalise(raw);
-                if text::is_placeholder(&normal) { String::new() } else { normal.replace(' ', "") }
+                let mut normal = text::normalise(raw);
+                if text::is_placeholder(&normal) {
+                    normal.clear();
+                }
+                normal.retain(|c| c != ' ');
+                normal
             }
         };
         self.population.attributes[slot].values.intern(&text)
@@ -414,12 +436,12 @@ fn skeleton(word: &str) -> u64 {
 impl Population {
     /// Number of records.
     pub fn len(&self) -> usize {
-        self.record_keys.len()
+        self.key_ends.len()
     }
 
     /// Whether there is no record.
     pub fn is_empty(&self) -> bool {
-        self.record_keys.is_empty()
+        self.key_ends.is_empty()
     }
 
     /// The values of a record, one for each attribute.
@@ -429,8 +451,10 @@ impl Population {
     }
 
     /// The record's own key.
-    pub fn key(&self, record: RecordId) -> String {
-        self.keys.text(self.record_keys[record as usize])
+    pub fn key(&self, record: RecordId) -> &str {
+        let record = record as usize;
+        let start = if record == 0 { 0 } else { self.key_ends[record - 1] };
+        &self.keys[start as usize..self.key_ends[record] as usize]
     }
 
     /// The file that the record came from.
@@ -525,7 +549,7 @@ impl Population {
             let missing = std::mem::take(&mut counts[0]);
             let attribute = &mut self.attributes[slot];
             attribute.counts = counts;
-            attribute.present = (self.record_keys.len() as u32) - missing;
+            attribute.present = (self.key_ends.len() as u32) - missing;
             if matches!(attribute.role, Role::Address | Role::Locality | Role::Other) {
                 attribute.bigrams =
                     (0..size as u32).map(|value| bigrams(attribute.values.get(value))).collect();

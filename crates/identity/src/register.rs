@@ -6,6 +6,8 @@
 //! unseen could reach the review zone: the upper bound falls with every list
 //! read, because an unseen record cannot agree on the keys already followed.
 
+mod state;
+
 use crate::date::{Date, Relation};
 use crate::han;
 use crate::identifier::{Identifier, Scheme};
@@ -36,6 +38,8 @@ pub struct Person<'a> {
     pub phone: &'a str,
     /// Address.
     pub address: &'a str,
+    /// Number at one provider, as `provider|number`: comparable with that provider's numbers only.
+    pub patient_number: &'a str,
 }
 
 /// A packed record. 0 is unknown everywhere.
@@ -46,6 +50,8 @@ struct Row {
     insurance: u64,
     phone: u64,
     address: u64,
+    /// Hash of a provider's number together with the provider.
+    patient: u64,
     given: ValueId,
     family: ValueId,
     /// `yyyymmdd`, or 0.
@@ -53,6 +59,8 @@ struct Row {
     sex: u8,
     /// Whether a check character confirmed the identity number.
     checked: bool,
+    /// Hash of the provider whose number `patient` is; 0 where there is none.
+    provider: u16,
 }
 
 /// Which lists a record stands in.
@@ -62,16 +70,18 @@ enum Key {
     Insurance,
     Phone,
     Address,
+    Patient,
     NameBirth,
     FamilyBirth,
     NameYear,
 }
 
-const KEYS: [Key; 7] = [
+const KEYS: [Key; 8] = [
     Key::Identity,
     Key::Insurance,
     Key::Phone,
     Key::Address,
+    Key::Patient,
     Key::NameBirth,
     Key::FamilyBirth,
     Key::NameYear,
@@ -81,6 +91,10 @@ const KEYS: [Key; 7] = [
 /// by how rare the name is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
+    /// Probability from which a record at the door is linked without asking.
+    pub automatic: f64,
+    /// Probability from which a person should look.
+    pub review: f64,
     /// Same identity number, one slip apart, both confirmed and different, different otherwise.
     pub identity: [f64; 4],
     /// Same insurance number, different.
@@ -89,6 +103,8 @@ pub struct Weights {
     pub phone: [f64; 2],
     /// Same address, different.
     pub address: [f64; 2],
+    /// Same number at one provider, different numbers at the same provider.
+    pub patient: [f64; 2],
     /// Birth date: equal, a slip or day and month exchanged, year only or two parts, same year, different.
     pub birth: [f64; 5],
     /// Same sex, different.
@@ -105,10 +121,14 @@ impl Default for Weights {
     /// What EM learns on generated Chinese records, rounded.
     fn default() -> Weights {
         Weights {
+            automatic: AUTOMATIC,
+            review: REVIEW,
             identity: [23.0, 12.0, -14.0, -7.0],
             insurance: [23.0, -8.0],
             phone: [20.0, -1.5],
             address: [18.0, -1.5],
+            // A provider gives numbers out anew and registers people twice: less than an identity number.
+            patient: [18.0, -3.0],
             birth: [14.5, 7.0, 3.0, 0.0, -7.0],
             sex: [1.0, -7.0],
             given: [-1.0, -3.0, -7.0],
@@ -128,19 +148,27 @@ pub struct Match {
     /// Linked, for review, or a new person.
     pub zone: Zone,
     /// Bits of evidence of each of [`FIELDS`].
-    pub evidence: [f64; 7],
+    pub evidence: [f64; FIELDS.len()],
     /// Something stands against linking the two without asking, however likely they are one person:
     /// two confirmed numbers that differ, or given names that leave twins possible.
     pub objection: bool,
 }
 
 /// What is compared, in the order of [`Match::evidence`].
-pub const FIELDS: [&str; 7] =
-    ["identity-number", "insurance-number", "telephone", "address", "name", "birth-date", "sex"];
+pub const FIELDS: [&str; 8] = [
+    "identity-number",
+    "insurance-number",
+    "telephone",
+    "address",
+    "name",
+    "birth-date",
+    "sex",
+    "patient-number",
+];
 
-/// Probability from which a record at the door is linked without asking.
+/// Probability from which a record is linked without asking, where the rules do not say another.
 pub const AUTOMATIC: f64 = 0.9999;
-/// Probability from which a person should look.
+/// Probability from which a person should look, where the rules do not say another.
 pub const REVIEW: f64 = 0.05;
 /// A register with fewer records still stands for a region with so many people: the first
 /// registrations of an installation are not one person because they are the only ones.
@@ -241,6 +269,28 @@ struct Query {
     given_bits: f64,
     family_bits: f64,
     newborn: bool,
+}
+
+/// Kinds of insurance and health numbers that a hash tells apart in its lowest bits.
+const KINDS: u64 = 8;
+
+/// Hash of an insurance or health number; `kind|number` tells numbers of different kinds apart.
+fn insurance(raw: &str) -> u64 {
+    let (kind, number) = raw.rsplit_once('|').unwrap_or(("", raw));
+    match hashed(&text::code(number)) {
+        0 => 0,
+        hash => hash / KINDS * KINDS + text::hash(kind.as_bytes()) % KINDS,
+    }
+}
+
+/// Hash of a provider's number with its provider; short numbers count as well.
+fn hashed_whole(number: &str) -> u64 {
+    match number.split_once('|') {
+        Some((provider, own)) if !provider.is_empty() && !own.trim().is_empty() => {
+            text::hash(number.trim().as_bytes()) | 1 << 63
+        }
+        _ => 0,
+    }
 }
 
 fn hashed(code: &str) -> u64 {
@@ -406,6 +456,23 @@ impl Register {
         if known { (total / f64::from(count).max(1.0)).log2().min(16.0) } else { 0.0 }
     }
 
+    /// Birth date of a record, where it says one.
+    pub fn birth(&self, row: RowId) -> Option<Date> {
+        let birth = self.rows.get(row as usize)?.birth;
+        (birth != 0).then(|| Date::from_number(birth))
+    }
+
+    /// Whether two records say different sexes.
+    pub fn sexes_differ(&self, left: RowId, right: RowId) -> bool {
+        let sex = |row: RowId| self.rows.get(row as usize).map_or(0, |row| row.sex);
+        sex(left) != 0 && sex(right) != 0 && sex(left) != sex(right)
+    }
+
+    /// The weights that it judges by.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
     /// Bits that stand against any two records being one person before they are compared.
     pub fn prior(&self) -> f64 {
         -(self.rows.len().max(FEWEST) as f64).log2()
@@ -443,10 +510,11 @@ impl Register {
             })
             .collect();
         keys.sort_unstable();
+        let least = (self.weights.review / (1.0 - self.weights.review)).log2();
         let mut read = [false; KEYS.len()];
         let mut seen: Vec<RowId> = Vec::new();
         for (length, at, hash) in keys {
-            if length > LONGEST_LIST || prior + self.bound(query, &read) < (REVIEW / (1.0 - REVIEW)).log2() {
+            if length > LONGEST_LIST || prior + self.bound(query, &read) < least {
                 break;
             }
             seen.extend_from_slice(self.lists[at].packed(hash));
@@ -471,6 +539,7 @@ impl Register {
             (query.row.insurance, Key::Insurance, weights.insurance[0], 0.0),
             (query.row.phone, Key::Phone, weights.phone[0], 0.0),
             (query.row.address, Key::Address, weights.address[0], 0.0),
+            (query.row.patient, Key::Patient, weights.patient[0], 0.0),
         ];
         let mut most: f64 =
             numbers.iter().filter(|n| n.0 != 0).map(|n| if read(n.1) { n.3 } else { n.2 }).sum::<f64>();
@@ -508,7 +577,15 @@ impl Register {
             (a, b) if one_slip(a, b) => weights.identity[1],
             _ => weights.identity[3],
         };
-        let insurance = compare(own.insurance, row.insurance, weights.insurance);
+        // Numbers of different kinds (insurance, health code) say nothing of each other.
+        let insurance = match own.insurance % KINDS == row.insurance % KINDS {
+            true => compare(own.insurance, row.insurance, weights.insurance),
+            false => 0.0,
+        };
+        let patient = match own.provider == row.provider {
+            true => compare(own.patient, row.patient, weights.patient),
+            false => 0.0,
+        };
         let mut phone = compare(own.phone, row.phone, weights.phone);
         let mut address = compare(own.address, row.address, weights.address);
         let (name, given) = self.compare_names(query, row);
@@ -523,23 +600,25 @@ impl Register {
             },
         };
         let sex = compare(u64::from(own.sex), u64::from(row.sex), weights.sex);
-        let numbers = usize::from(identity == weights.identity[0] && own.identity != 0)
-            + usize::from(insurance == weights.insurance[0] && own.insurance != 0);
+        let equal = |a: u64, b: u64| usize::from(a != 0 && a == b);
+        let numbers = equal(own.identity, row.identity)
+            + equal(own.insurance, row.insurance)
+            + equal(own.patient, row.patient);
         let open = given != Given::Same;
         if open && phone.max(0.0) + address.max(0.0) > weights.household {
             // A shared home is one proof, not two.
             let scale = weights.household / (phone.max(0.0) + address.max(0.0));
             (phone, address) = (phone * scale, address * scale);
         }
-        let evidence = [identity, insurance, phone, address, name, birth, sex];
+        let evidence = [identity, insurance, phone, address, name, birth, sex, patient];
         let bits = prior + evidence.iter().sum::<f64>();
         let probability = 1.0 / (1.0 + (-bits).exp2());
         let differs = identity == weights.identity[2] && own.checked && row.checked;
         let needed = if given == Given::Different { 2 } else { 1 };
         let objection = (differs && numbers == 0) || ((open || query.newborn) && numbers < needed);
         let zone = match probability {
-            p if p < REVIEW => Zone::Apart,
-            p if p >= AUTOMATIC && !objection => Zone::Automatic,
+            p if p < weights.review => Zone::Apart,
+            p if p >= weights.automatic && !objection => Zone::Automatic,
             _ => Zone::Review,
         };
         Match { row: number, probability, zone, evidence, objection }
@@ -588,9 +667,12 @@ fn read<'a>(person: &Person<'a>) -> (Row, Name) {
     let (identity, checked) = packed_identity(person.identity_number);
     let sex = Sex::read(person.sex).map_or(0, |sex| sex as u8 + 1);
     let birth = Date::read(person.birth_date, None).map_or(0, Date::number);
+    let provider = person.patient_number.split_once('|').map_or("", |(provider, _)| provider);
     let row = Row {
         identity,
-        insurance: hashed(&text::code(person.insurance_number)),
+        insurance: insurance(person.insurance_number),
+        patient: hashed_whole(person.patient_number),
+        provider: if provider.is_empty() { 0 } else { text::hash(provider.as_bytes()) as u16 | 1 },
         phone: hashed(&text::digits(person.phone)),
         address: hashed(&text::compact(person.address)),
         given: 0,
@@ -612,6 +694,7 @@ fn key_of(key: Key, row: &Row, given: u64, family: u64) -> Option<u64> {
         Key::Insurance => number(row.insurance),
         Key::Phone => number(row.phone),
         Key::Address => number(row.address),
+        Key::Patient => number(row.patient),
         Key::NameBirth => Some(mix(name?, born(row.birth)?)),
         Key::FamilyBirth => Some(mix(number(family)?, born(row.birth)?)),
         Key::NameYear => Some(mix(name?, born(row.birth / 10_000)?)),

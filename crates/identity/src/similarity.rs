@@ -39,45 +39,60 @@ pub fn jaro_winkler(a: &[u16], b: &[u16]) -> f64 {
     jaro + prefix * 0.1 * (1.0 - jaro)
 }
 
+/// Largest distance that [`edit_distance`] tells apart.
+const FARTHEST: usize = 7;
+
 /// Optimal string alignment distance (insert, delete, replace, transpose
 /// adjacent), cut off: any distance above `limit` is reported as `limit + 1`.
+/// Limits above 7 count as 7. Only the cells that can be within the limit, a band
+/// around the diagonal, are worked out (Ukkonen 1985).
 pub fn edit_distance<T: PartialEq + Copy>(a: &[T], b: &[T], limit: usize) -> usize {
+    let limit = limit.min(FARTHEST);
+    if a.len().abs_diff(b.len()) > limit {
+        return limit + 1;
+    }
     let common = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let (a, b) = (&a[common..], &b[common..]);
     let tail = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count();
     let (a, b) = (&a[..a.len() - tail], &b[..b.len() - tail]);
-    if a.len().abs_diff(b.len()) > limit {
-        return limit + 1;
-    }
     if a.is_empty() || b.is_empty() {
         return a.len().max(b.len());
     }
-    const WIDTH: usize = 80;
-    if b.len() >= WIDTH {
-        return limit + 1;
-    }
-    let (mut before, mut last, mut row) = ([0usize; WIDTH], [0usize; WIDTH], [0usize; WIDTH]);
-    for (j, cell) in last.iter_mut().enumerate().take(b.len() + 1) {
-        *cell = j;
+    let width = 2 * limit + 1;
+    let far = limit as u8 + 1;
+    // Cell `k` of row `i` stands for column `i + k - limit`; one cell of margin on either side.
+    let mut rows = [[far; 2 * FARTHEST + 3]; 3];
+    for (k, cell) in rows[0][1..=width].iter_mut().enumerate().skip(limit) {
+        *cell = (k - limit) as u8;
     }
     for i in 1..=a.len() {
-        row[0] = i;
-        let mut least = i;
-        for j in 1..=b.len() {
-            let replace = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut cost = replace.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                cost = cost.min(before[j - 2] + 1);
+        let (last, before) = (rows[(i - 1) % 3], rows[(i + 1) % 3]);
+        let mut row = [far; 2 * FARTHEST + 3];
+        let mut least = far;
+        for k in limit.saturating_sub(i)..width {
+            let j = i + k - limit;
+            if j > b.len() {
+                break;
             }
-            row[j] = cost;
+            let cost = if j == 0 {
+                i.min(far as usize) as u8
+            } else {
+                let replace = last[k + 1] + u8::from(a[i - 1] != b[j - 1]);
+                let mut cost = replace.min(last[k + 2] + 1).min(row[k] + 1);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    cost = cost.min(before[k + 1] + 1);
+                }
+                cost.min(far)
+            };
+            row[k + 1] = cost;
             least = least.min(cost);
         }
-        if least > limit {
+        if least == far {
             return limit + 1;
         }
-        (before, last, row) = (last, row, before);
+        rows[i % 3] = row;
     }
-    last[b.len()].min(limit + 1)
+    usize::from(rows[a.len() % 3][b.len() + limit - a.len() + 1])
 }
 
 /// The set of adjacent pairs of units, hashed into 128 bits.
@@ -129,8 +144,46 @@ mod tests {
             ("ca", "abc", 3),
             ("王刚春", "王刚永", 1),
             ("abcdef", "uvwxyz", 4),
+            ("abcd", "", 4),
+            ("abc", "", 3),
         ] {
             assert_eq!(edit_distance(&units(a), &units(b), 3), expected, "{a} {b}");
+        }
+    }
+
+    /// The whole table, as the textbook has it.
+    fn by_table(a: &[u8], b: &[u8]) -> usize {
+        let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
+        for i in 0..=a.len() {
+            for j in 0..=b.len() {
+                let mut cost = i.max(j);
+                if i > 0 && j > 0 {
+                    let replace: usize = table[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    cost = replace.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
+                    if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                        cost = cost.min(table[i - 2][j - 2] + 1);
+                    }
+                }
+                table[i][j] = cost;
+            }
+        }
+        table[a.len()][b.len()]
+    }
+
+    #[test]
+    fn the_band_finds_what_the_whole_table_finds() {
+        let mut state = 5u64;
+        let mut draw = |below: u64| {
+            state = crate::text::mix(state, 3);
+            state % below
+        };
+        for _ in 0..20_000 {
+            let mut word = |most: u64| (0..draw(most)).map(|_| draw(3) as u8).collect::<Vec<u8>>();
+            let (a, b) = (word(9), word(9));
+            for limit in 1..=4 {
+                let expected = by_table(&a, &b).min(limit + 1);
+                assert_eq!(edit_distance(&a, &b, limit), expected, "{a:?} {b:?} {limit}");
+            }
         }
     }
 }

@@ -58,6 +58,10 @@ pub fn compact(raw: &str) -> String {
 
 /// Letters and digits in upper case, for identifiers.
 pub fn code(raw: &str) -> String {
+    if raw.is_ascii() {
+        let kept = raw.bytes().filter(u8::is_ascii_alphanumeric);
+        return kept.map(|byte| char::from(byte.to_ascii_uppercase())).collect();
+    }
     raw.nfkc().flat_map(char::to_uppercase).filter(|c| c.is_alphanumeric()).collect()
 }
 
@@ -94,7 +98,9 @@ pub fn is_placeholder(raw: &str) -> bool {
         "无电话",
         "无身份证",
     ];
-    UNKNOWN.contains(&raw)
+    // Most texts are longer, or begin with none of these.
+    let may_be = |c: char| matches!(c, 'n' | 'u' | '不' | '未' | '无' | '拒' | '其');
+    raw.len() <= 12 && (raw.is_empty() || raw.starts_with(may_be)) && UNKNOWN.contains(&raw)
 }
 
 /// A 64-bit hash with fixed constants: the same on every machine and in every run.

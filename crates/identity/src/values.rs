@@ -12,7 +12,13 @@ pub struct Values {
     units: Vec<u16>,
     /// Where each value ends; value `v` spans `ends[v - 1]..ends[v]`, and value 0 is empty.
     ends: Vec<u32>,
-    index: HashTable<ValueId>,
+    /// Each value with half of its hash, so that a growing table need not read the texts again.
+    index: HashTable<(u32, ValueId)>,
+}
+
+/// Where a value stands in the index.
+fn place(half: u32) -> u64 {
+    u64::from(half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 fn hash_units(units: &[u16]) -> u64 {
@@ -56,27 +62,27 @@ impl Values {
         }
         let start = self.units.len();
         self.units.extend(text.encode_utf16());
-        let hash = hash_units(&self.units[start..]);
+        let half = (hash_units(&self.units[start..]) >> 32) as u32;
         let (units, ends) = (&self.units, &self.ends);
         let slice = |v: ValueId| &units[ends[v as usize - 1] as usize..ends[v as usize] as usize];
-        if let Some(found) = self.index.find(hash, |v| slice(*v) == &units[start..]) {
+        let is_it = |(other, v): &(u32, ValueId)| *other == half && slice(*v) == &units[start..];
+        if let Some((_, found)) = self.index.find(place(half), is_it) {
             let found = *found;
             self.units.truncate(start);
             return found;
         }
         let value = self.ends.len() as ValueId;
         self.ends.push(self.units.len() as u32);
-        let (units, ends) = (&self.units, &self.ends);
-        self.index.insert_unique(hash, value, |v| {
-            hash_units(&units[ends[*v as usize - 1] as usize..ends[*v as usize] as usize])
-        });
+        self.index.insert_unique(place(half), (half, value), |(half, _)| place(*half));
         value
     }
 
     /// The number of `text` if it has been seen.
     pub fn find(&self, text: &str) -> Option<ValueId> {
         let units: Vec<u16> = text.encode_utf16().collect();
-        self.index.find(hash_units(&units), |v| self.get(*v) == units).copied()
+        let half = (hash_units(&units) >> 32) as u32;
+        let is_it = |(other, v): &(u32, ValueId)| *other == half && self.get(*v) == units;
+        self.index.find(place(half), is_it).map(|(_, value)| *value)
     }
 }
 

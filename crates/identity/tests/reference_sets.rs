@@ -121,7 +121,44 @@ fn small_sets_with_many_missing_fields() {
     };
     if let Some((_, outcome, truth)) = run(&fake) {
         let found = clusters(&outcome.clusters, &truth);
+        println!("clusters {:.4}, automatic pairs {:.4}", found.f1(), pair_counts(&outcome, &truth).f1());
         assert!(found.f1() >= 0.95, "{found:?}");
+    }
+}
+
+#[test]
+fn ugandan_clients_are_solved_whole() {
+    let clients = Set {
+        files: &["identity/opencr/uganda_data_v21_20201501.csv"],
+        mapping: "rec_id = \"record_id\"\nsex = \"sex\"\ndate_of_birth = { kind = \"birth_date\", format = \"%Y%m%d\" }\n\
+            given_name = \"given_name\"\nsurname = \"family_name\"\nphone_number = \"phone\"\n\
+            uganda_nin = \"national_id\"\nart_number = \"national_id\"\n",
+        // rec-2762-org and rec-2762-dup-0 are one person.
+        entity: febrl_entity,
+        across: false,
+        sampled: all,
+    };
+    if let Some((_, outcome, truth)) = run(&clients) {
+        assert_eq!(clusters(&outcome.clusters, &truth).f1(), 1.0);
+    }
+}
+
+#[test]
+fn people_of_history_with_many_records() {
+    let historical = Set {
+        files: &["identity/splink/historical_50k_half.csv"],
+        mapping: "unique_id = \"record_id\"\nfull_name = \"full_name\"\nfirst_name = \"given_name\"\n\
+            surname = \"family_name\"\ndob = \"birth_date\"\nbirth_place = \"locality\"\n\
+            postcode_fake = \"postcode\"\ngender = \"sex\"\noccupation = \"other\"\n",
+        entity: |row| row["cluster"].clone(),
+        across: false,
+        sampled: all,
+    };
+    if let Some((_, outcome, truth)) = run(&historical) {
+        let (grouped, linked) = (clusters(&outcome.clusters, &truth), pair_counts(&outcome, &truth));
+        println!("clusters {:.4}, automatic pairs {:.4}", grouped.f1(), linked.f1());
+        assert!(grouped.f1() >= 0.92, "{grouped:?}");
+        assert!(linked.f1() >= 0.85, "{linked:?}");
     }
 }
 
@@ -139,6 +176,7 @@ fn chinese_twins_stay_apart() {
     };
     let Some((people, outcome, truth)) = run(&chinese) else { return };
     let found = pair_counts(&outcome, &truth);
+    println!("{} records: automatic pairs {:.4}, {} false", people.len(), found.f1(), found.false_links);
     assert!(found.f1() >= 0.997, "{found:?}");
     let birth = people.slot(tongmai_identity::population::Role::BirthDate).unwrap();
     for pair in outcome.pairs.iter().filter(|pair| pair.zone == Zone::Automatic) {

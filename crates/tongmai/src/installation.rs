@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use tongmai_access::{Access, Policy};
 use tongmai_engine::{Engine, Surroundings, Validation};
+use tongmai_identity::rules::Rules;
 use tongmai_store::Store;
 use tongmai_store_postgres::PostgresStore;
 use tongmai_store_sqlite::SqliteStore;
@@ -59,8 +60,19 @@ impl Installation {
         let store = open_store(place, &folder)?;
         let surroundings = Surroundings { now, random };
         let engine = Arc::new(Engine::start(store, surroundings, validation)?);
+        engine.keep_persons(Some(folder.join("views")), person_rules(&folder)?);
         let access = Arc::new(Access::open(Policy::Open, &folder.join("reads"), now)?);
         Ok(Installation { engine, access, folder, remote_store: place.store.is_some(), _lock: lock })
+    }
+}
+
+/// The rules of person matching: those of the installation where it brings its own.
+fn person_rules(folder: &Path) -> Result<Rules> {
+    let file = folder.join("person-rules.toml");
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Rules::read(&text).with_context(|| format!("{} cannot be used", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Rules::standard()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::language::Language;
 const YEAR: &str = "; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly";
 
 /// The frame of a page.
+#[derive(Clone)]
 pub struct Frame {
     /// Language.
     pub language: Language,

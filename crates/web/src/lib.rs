@@ -100,6 +100,12 @@ fn run_views(shared: &Arc<Shared>) {
             if let Err(failure) = site.counter.advance(&site.engine) {
                 tracing::error!(%failure, "the views could not be brought up to date");
             }
+            if let Err(failure) = site.engine.follow_persons() {
+                tracing::error!(%failure, "persons could not be brought up to date");
+            }
+            if let Some(trouble) = site.engine.take_persons_trouble() {
+                tracing::warn!(%trouble, "the checkpoint of persons could not be saved");
+            }
         }
     };
     if let Err(error) = std::thread::Builder::new().name("views".into()).spawn(run) {
@@ -170,7 +176,7 @@ async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
         }
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
         (&Method::POST, ["drg", rest @ ..]) => drg::answer(site, asked, frame, rest).await,
-        (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
+        (&Method::POST, ["desk", rest @ ..]) => desk::answer(site, asked, frame, rest).await,
         (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),
         _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
     };
@@ -196,8 +202,8 @@ async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> 
         ["resource", kind, id] => resource::page(site, asked, frame, kind, id, None).await,
         ["resource", kind, id, version] => resource::page(site, asked, frame, kind, id, Some(version)).await,
         ["ledger"] => ledger::page(site, asked, frame).await,
-        ["desk"] => desk::page(site, asked, frame).await,
         ["drg", rest @ ..] => drg::answer(site, asked, frame, rest).await,
+        ["desk", rest @ ..] => desk::answer(site, asked, frame, rest).await,
         ["tour"] => tour::page(site, asked, frame).await,
         ["help"] => {
             let l = frame.language;

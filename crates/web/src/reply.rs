@@ -64,6 +64,18 @@ pub fn see_other_at(address: &str) -> Answer {
     answer
 }
 
+/// A redirection to an address that was made here, with choices for the browser to keep.
+pub fn see_other_with(address: &str, cookies: &[String]) -> Answer {
+    let mut answer = guarded(plain(303, "text/plain; charset=utf-8", ""));
+    if let Ok(value) = HeaderValue::from_str(address) {
+        answer.headers_mut().insert(LOCATION, value);
+    }
+    for value in cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+        answer.headers_mut().append(SET_COOKIE, value);
+    }
+    answer
+}
+
 /// An asset: its address changes with its content, so it is kept for a year.
 pub fn asset(asked: &Asked, asset: &'static Asset) -> Answer {
     let packs = takes_gzip(asked);

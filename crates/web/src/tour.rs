@@ -19,11 +19,14 @@ use crate::{Site, framed, markup, problem, render, reply};
 /// Citizen's number of Auntie 卓玛 in the synthetic county: under the invented province 99.
 const ZHUOMA: &str = "990123196103086764";
 
+/// Citizen's number of 王芳, the mother of the newborn twins.
+const WANG_FANG: &str = "990123199605125026";
+
 /// The times of the day and whether the step can be walked.
 const STEPS: [(&str, bool); 22] = [
     ("07:40", false),
     ("08:05", false),
-    ("08:10", false),
+    ("08:10", true),
     ("08:30", true),
     ("08:31", false),
     ("08:45", true),
@@ -128,6 +131,7 @@ struct Tour {
     steps: Vec<Step>,
     live_steps: i64,
     zhuoma: Option<String>,
+    wang_fang: &'static str,
     position: i64,
     started: When,
     check: State,
@@ -161,6 +165,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         steps: STEPS.into_iter().map(|(time, live)| Step { time, live }).collect(),
         live_steps: STEPS.iter().filter(|step| step.1).count() as i64,
         zhuoma,
+        wang_fang: WANG_FANG,
         position: position.cast_signed(),
         started: When::moment(site.started),
         check: site.check.state(),
@@ -207,6 +212,7 @@ mod tests {
     #[test]
     fn the_people_of_the_story_are_those_of_the_county() {
         assert_eq!(ZHUOMA, tongmai_region::story::ZHUOMA);
+        assert_eq!(WANG_FANG, tongmai_region::story::WANG_FANG);
         assert!(token(ZHUOMA).starts_with(&tongmai_region::story::token(ZHUOMA)));
     }
 }

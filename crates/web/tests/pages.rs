@@ -107,6 +107,8 @@ async fn every_page_answers_in_both_languages_within_its_budget() {
         ("/surveillance/disease/influenza".into(), "流行曲线", "Epidemic curve", 10_000),
         ("/surveillance/duplicates".into(), "疑似重卡", "Possible duplicates", 10_000),
         ("/surveillance/figures".into(), "漏报搜索", "missed reports", 10_000),
+        (format!("/desk/person/{id}"), "主记录", "Golden record", 10_000),
+        ("/desk/newborn".into(), "登记新生儿", "Register a newborn", 10_000),
         ("/tour".into(), "清禾县的一天", "One day in Qinghe County", 10_000),
         ("/help".into(), "键盘", "Keyboard", 10_000),
     ];
@@ -495,4 +497,107 @@ async fn figures_are_the_same_when_they_are_counted_again() {
     assert_ne!(stepwise, first);
     site.pages = tongmai_web::pages(site.engine.clone(), site.access.clone(), None);
     assert_eq!(get(&site, "/live").await.text, stepwise);
+}
+
+/// Sends a form and follows where it leads.
+async fn send(site: &Site, address: &str, form: &[(&str, &str)]) -> (u16, String) {
+    let body: Vec<String> = form
+        .iter()
+        .map(|(name, value)| {
+            let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            format!("{name}={value}")
+        })
+        .collect();
+    let asked = Asked {
+        method: Method::POST,
+        path: address.into(),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        body: Bytes::from(body.join("&")),
+        requester: tongmai_access::Requester::shared_local(),
+    };
+    let (parts, body) = (site.pages)(asked).await.into_parts();
+    let text = body.collect().await.expect("a body").to_bytes();
+    let to = parts.headers.get("location").and_then(|to| to.to_str().ok()).unwrap_or("");
+    let told = if to.is_empty() { String::from_utf8_lossy(&text).into_owned() } else { to.to_owned() };
+    (parts.status.as_u16(), told)
+}
+
+/// 08:10 of the story: the township clinic registers the second of 王芳's newborn twins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newborn_twin_is_registered_through_the_page() {
+    let site = county::county(60).await;
+    assert!(get(&site, "/tour").await.text.contains("/desk/newborn?mother="));
+    let asked =
+        get(&site, &format!("/desk/newborn?mother=%E7%8E%8B%E8%8A%B3&number={}", story::WANG_FANG)).await;
+    assert!(asked.text.contains("value=\"王芳\"") && asked.text.contains(story::WANG_FANG));
+    let birth = tongmai_base::time::Instant((county::TODAY - 3) * 86_400_000).to_fhir()[..10].to_owned();
+    let form = |number: &'static str, order: &'static str| {
+        vec![
+            ("mother", "王芳".to_owned()),
+            ("number", number.to_owned()),
+            ("sex", "male".into()),
+            ("birth", birth.clone()),
+            ("time", "03:20".into()),
+            ("order", order.to_owned()),
+            ("clinic", "乡镇卫生院".into()),
+        ]
+    };
+    let borrowed =
+        |form: &[(&'static str, String)]| form.iter().map(|(n, v)| (*n, v.clone())).collect::<Vec<_>>();
+    let register = async |number: &'static str, order: &'static str| {
+        let form = borrowed(&form(number, order));
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        send(&site, "/desk/newborn", &form).await
+    };
+    let (status, page) = register("990123190001010000", "2").await;
+    assert!(status == 422 && page.contains("没有这个身份证号的档案") && page.contains("03:20"), "{page}");
+    let (status, first) = register(story::WANG_FANG, "1").await;
+    assert_eq!(status, 303, "{first}");
+    let (_, second) = register(story::WANG_FANG, "2").await;
+    assert_ne!(first, second);
+    let page = get(&site, &second).await.text;
+    let id = first.rsplit('/').next().expect("an id");
+    // The mother is related, the twin is listed as another person, and nobody was merged with them.
+    assert!(page.contains("母亲") && page.contains("王芳") && page.contains("同胎"), "{page}");
+    let records =
+        page.split("<h2>记录</h2>").nth(1).expect("records").split("</section>").next().expect("an end");
+    assert!(!records.contains(id), "the twins were merged: {records}");
+    let mothers = site.patients("identifier", &story::token(story::WANG_FANG));
+    assert!(mothers.iter().any(|mother| page.contains(&format!("/desk/person/{mother}"))));
+    assert!(mothers.iter().all(|mother| !records.contains(mother)));
+}
+
+/// A ruling against the rules takes two people; the page says so and keeps who works there.
+#[tokio::test(flavor = "multi_thread")]
+async fn overrides_take_two_people_on_the_page() {
+    let site = county::empty();
+    let patient = |id: &str, name: &str, birth: &str| {
+        format!(
+            "{{\"resource\":{{\"resourceType\":\"Patient\",\"id\":\"{id}\",\"name\":[{{\"text\":\"{name}\"}}],\"birthDate\":\"{birth}\"}},\"request\":{{\"method\":\"PUT\",\"url\":\"Patient/{id}\"}}}}"
+        )
+    };
+    site.load(&format!(
+        "{{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[{},{}]}}",
+        patient("a", "王刚春", "1961-11-28"),
+        patient("b", "于颖娜", "1949-12-31")
+    ))
+    .await;
+    let (a, b) = (site.patients("name", "王刚春").remove(0), site.patients("name", "于颖娜").remove(0));
+    let open = format!("/desk?pair={a}.{b}");
+    assert!(get(&site, &open).await.text.contains("须由两人先后确认"));
+    let decide = async |who: &str| {
+        send(
+            &site,
+            "/desk",
+            &[("left", &a), ("right", &b), ("who", who), ("why", "改过名"), ("decision", "same")],
+        )
+        .await
+    };
+    assert_eq!(decide("赵").await, (303, "/desk".to_owned()));
+    let waiting = get(&site, "/desk").await.text;
+    assert!(waiting.contains("等第二人确认") && waiting.contains("改过名"), "{waiting}");
+    assert!(!get(&site, &format!("/desk/person/{a}")).await.text.contains("于颖娜"));
+    assert_eq!(decide("李").await.0, 303);
+    assert!(get(&site, &format!("/desk/person/{a}")).await.text.contains("于颖娜"));
 }

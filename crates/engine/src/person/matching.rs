@@ -110,7 +110,7 @@ impl Engine {
         let patient = patient
             .ok_or_else(|| invalid("resource", "cardinality", "there is no Patient to match", EXAMPLE))?;
         let checked = self.check_json(patient, patient_type())?;
-        let said = demographics::read(&checked.json);
+        let said = demographics::read(&checked.json, &self.person_rules());
         let enough = said.forms.iter().any(|form| {
             let number = [&form.identity_number, &form.insurance_number, &form.phone, &form.address];
             number.iter().any(|value| !value.is_empty())

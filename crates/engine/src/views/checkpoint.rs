@@ -41,33 +41,48 @@ fn definition<V: View>() -> Hash {
 }
 
 pub(super) fn write<V: View>(view: &V, position: Seq, mark: &Hash) -> Vec<u8> {
+    frame(&definition::<V>(), position, mark, |out| view.write(out))
+}
+
+/// The file for a state of this definition.
+pub(crate) fn frame(
+    definition: &Hash,
+    position: Seq,
+    mark: &Hash,
+    state: impl FnOnce(&mut Vec<u8>),
+) -> Vec<u8> {
     let mut bytes = FORMAT.to_vec();
-    bytes.extend_from_slice(&definition::<V>());
+    bytes.extend_from_slice(definition);
     bytes.extend_from_slice(mark);
     put_number(position.cast_signed(), &mut bytes);
-    view.write(&mut bytes);
+    state(&mut bytes);
     let sum = Sha256::digest(&bytes);
     bytes.extend_from_slice(&sum);
     bytes
 }
 
-pub(super) fn read<V: View>(bytes: &[u8], secret: &Hash) -> Option<Found<V>> {
+/// Position, mark and state of a whole file of this definition.
+pub(crate) fn unframe<'b>(bytes: &'b [u8], definition: &Hash) -> Option<(Seq, Hash, Reader<'b>)> {
     let (bytes, sum) = bytes.split_last_chunk::<32>()?;
     if Hash::from(Sha256::digest(bytes)) != *sum {
         return None;
     }
     let mut reader = Reader::new(bytes);
-    if reader.take(8)? != FORMAT || reader.take(32)? != definition::<V>() {
+    if reader.take(8)? != FORMAT || reader.take(32)? != definition {
         return None;
     }
     let mark = reader.take(32)?.try_into().ok()?;
-    let position = reader.number()?;
+    Some((reader.number()?, mark, reader))
+}
+
+pub(super) fn read<V: View>(bytes: &[u8], secret: &Hash) -> Option<Found<V>> {
+    let (position, mark, mut reader) = unframe(bytes, &definition::<V>())?;
     let view = V::read(secret, &mut reader)?;
     reader.is_at_end().then_some(Found { view, position, mark })
 }
 
 /// Puts a checkpoint on disk in the place of the one before.
-pub(super) fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let new = path.with_extension("new");

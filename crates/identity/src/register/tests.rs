@@ -17,6 +17,7 @@ fn register() -> Register {
             insurance_number: insurance,
             phone,
             address,
+            ..Person::default()
         });
     }
     register.append(&person("于颖娜", "1972-05-16", "110105194912310038", "13800000001"));
@@ -61,6 +62,7 @@ fn pruning_leaves_out_nothing_that_reaches_review() {
             insurance_number: insurance,
             phone,
             address,
+            ..Person::default()
         };
         let found: Vec<RowId> = register.find(&query, usize::MAX).iter().map(|m| m.row).collect();
         let read = register.query(&query);
@@ -76,5 +78,30 @@ fn pruning_leaves_out_nothing_that_reaches_review() {
         for row in keyed {
             assert!(found.contains(&row), "{name} missed {row}");
         }
+    }
+}
+
+#[test]
+fn numbers_are_compared_with_their_own_kind_only() {
+    let mut register = register();
+    let with = |number: &'static str, insurance: &'static str| Person {
+        name: "王刚春",
+        birth_date: "1961-11-28",
+        patient_number: number,
+        insurance_number: insurance,
+        ..Person::default()
+    };
+    let row = register.insert(&with("county-hospital|0017", "health-code|A17B"));
+    for (query, bits, zone) in [
+        (with("county-hospital|0017", ""), [18.0, 0.0], Zone::Automatic),
+        (with("county-hospital|0018", ""), [-3.0, 0.0], Zone::Automatic),
+        // Another provider's number, and a number of another kind, say nothing.
+        (with("clinic|0017", "insurance|A17B"), [0.0, 0.0], Zone::Automatic),
+        (with("", "health-code|A17B"), [0.0, 23.0], Zone::Automatic),
+        (with("", "health-code|A17C"), [0.0, -8.0], Zone::Review),
+    ] {
+        let found = register.find(&query, 9);
+        let best = found.iter().find(|found| found.row == row).expect("a candidate");
+        assert_eq!(([best.evidence[7], best.evidence[1]], best.zone), (bits, zone), "{query:?}");
     }
 }

@@ -61,8 +61,8 @@ struct Dedupe {
     /// Where to write `left,right,probability,zone`.
     #[arg(long)]
     pairs: Option<PathBuf>,
-    /// Share of the automatic links that shall be true.
-    #[arg(long, default_value_t = Settings::default().wanted_precision)]
+    /// Share of the automatic links that shall be true, from 0.5 to below 1.
+    #[arg(long, value_name = "SHARE", default_value_t = Settings::default().wanted_precision)]
     precision: f64,
 }
 
@@ -123,6 +123,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn match_files(arguments: &Dedupe, across: bool) -> Result<()> {
+    if !(0.5..1.0).contains(&arguments.precision) {
+        bail!(
+            "--precision {} is no share of links: write one from 0.5 to below 1, such as 0.9999",
+            arguments.precision
+        );
+    }
     let mapping = input::read_text(&arguments.fields)?;
     let (schema, mut findings) =
         Schema::read(&mapping).with_context(|| format!("{}", arguments.fields.display()))?;
@@ -265,8 +271,8 @@ fn write_pairs(path: &Path, people: &Population, outcome: &Outcome) -> Result<()
         out.write_record([
             people.key(pair.left),
             people.key(pair.right),
-            format!("{:.6}", pair.score.probability()),
-            pair.zone.word().to_owned(),
+            format!("{:.6}", pair.score.probability()).as_str(),
+            pair.zone.word(),
         ])?;
     }
     Ok(out.flush()?)

@@ -79,6 +79,18 @@ pub fn show(arguments: &Desk) -> Result<()> {
         .map_err(said)?;
     let queue = installation.access.release_blocking(&requester("desk"), sealed)?;
     println!("{} records are {} persons; {} pairs wait", queue.records, queue.persons, queue.waiting);
+    let counted = &queue.statistics;
+    println!(
+        "{} links of the rules, {:.2} of them expected to be false, {} taken apart; people ruled on {} pairs and agreed on {}",
+        counted.automatic, counted.expected_false, counted.reversed, counted.ruled, counted.agreed
+    );
+    for (pair, proposal) in &queue.proposed {
+        println!(
+            "\nwaits for a second person: {} says the same, because: {}",
+            proposal.actor, proposal.reason
+        );
+        println!("   {}\n   {}", line(&pair.left), line(&pair.right));
+    }
     for (place, pair) in queue.pairs.iter().enumerate() {
         let since = Instant(pair.review.since).to_fhir();
         println!(
@@ -88,6 +100,9 @@ pub fn show(arguments: &Desk) -> Result<()> {
         );
         println!("   {}\n   {}", line(&pair.left), line(&pair.right));
         println!("   {}", waterfall(&pair.review.weighed));
+        if pair.needs_two {
+            println!("   to call them the same takes two people");
+        }
     }
     Ok(())
 }
@@ -103,6 +118,7 @@ fn line(member: &Member) -> String {
             &form.insurance_number,
             &form.phone,
             &form.address,
+            &form.patient_number,
         ];
         out.push_str(" |");
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
