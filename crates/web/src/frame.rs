@@ -93,11 +93,12 @@ impl Frame {
     }
 
     /// The sections: address and key of the name.
-    pub fn sections(&self) -> [(&'static str, &'static str); 5] {
+    pub fn sections(&self) -> [(&'static str, &'static str); 6] {
         [
             ("/", "nav-overview"),
             ("/people", "nav-people"),
             ("/desk", "nav-desk"),
+            ("/participation", "nav-participation"),
             ("/tour", "nav-tour"),
             ("/ledger", "nav-ledger"),
         ]

@@ -12,6 +12,7 @@ mod frame;
 mod language;
 mod ledger;
 mod overview;
+mod participation;
 mod people;
 mod person;
 mod problem;
@@ -21,16 +22,20 @@ mod resource;
 mod tour;
 mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
 use hyper::Method;
 use tongmai_access::{Access, Released, Requester, Sealed, Sight};
+use tongmai_ballots::Office;
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
+use tongmai_engine::views::Running;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked, Pages};
+use tongmai_views::outcome::Outcomes;
+use tongmai_views::participation::Participation;
 
 use crate::frame::Frame;
 
@@ -40,7 +45,13 @@ const RUN_VIEWS: Duration = Duration::from_secs(60);
 /// The pages over an engine; the checkpoints of their views lie in `folder`.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
     let started = engine.now();
+    // Ballots lie beside the views, in a folder of their own: they are no view, and nothing rebuilds them.
+    let ballots = folder.as_deref().and_then(Path::parent).map(|data| data.join("ballots"));
+    let ballots = ballots.map(|folder| Office::new(&folder, engine.store().secret()));
     let shared = Arc::new(Shared {
+        participation: Running::new(folder.clone()),
+        outcomes: Running::new(folder.clone()),
+        ballots,
         engine,
         access,
         counter: county::Counter::new(folder),
@@ -62,7 +73,9 @@ fn run_views(shared: &Arc<Shared>) {
         loop {
             std::thread::sleep(RUN_VIEWS);
             let Some(site) = site.upgrade() else { return };
-            if let Err(failure) = site.counter.advance(&site.engine) {
+            let participation = site.participation.now(&site.engine, |_, _| ());
+            let outcomes = participation.and_then(|()| site.outcomes.now(&site.engine, |_, _| ()));
+            if let Err(failure) = outcomes.and_then(|()| site.counter.advance(&site.engine)) {
                 tracing::error!(%failure, "the views could not be brought up to date");
             }
         }
@@ -78,6 +91,10 @@ struct Shared {
     access: Arc<Access>,
     counter: county::Counter,
     check: tour::Check,
+    participation: Running<Participation>,
+    outcomes: Running<Outcomes>,
+    /// The ballot office; none without a folder to keep ballots in.
+    ballots: Option<Office>,
     started: i64,
 }
 
@@ -107,6 +124,14 @@ impl Site {
         released.map_err(|failure| Failure::new(Reason::Internal, "", "exception", failure.0))
     }
 
+    /// As [`Site::release`], within work of the engine.
+    fn release_here<T>(&self, sealed: Sealed<T>) -> Outcome<T> {
+        let released = self.access.release_blocking(&self.requester, sealed);
+        let failed =
+            |failure: tongmai_access::LogFailure| Failure::new(Reason::Internal, "", "exception", failure.0);
+        released.map(Released::into_inner).map_err(failed)
+    }
+
     /// Runs work of the engine off the threads that answer requests.
     async fn work<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Site) -> T + Send + 'static) -> T {
         let site = self.clone();
@@ -125,6 +150,7 @@ impl Site {
 async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
     let frame = Frame::of(asked);
     let result = match (&asked.method, parts(&asked.path).as_slice()) {
+        (_, ["participation", rest @ ..]) => participation::answer(site, asked, frame, rest).await,
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
         (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
         (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),

@@ -50,7 +50,7 @@ pub fn with(validation: Validation) -> Site {
     let engine = Engine::start(store, Surroundings { now, random }, validation).expect("an engine");
     let engine = Arc::new(engine);
     let access = Arc::new(Access::open(Policy::Open, folder.path(), now).expect("a log of reads"));
-    let pages = tongmai_web::pages(engine.clone(), access.clone(), None);
+    let pages = tongmai_web::pages(engine.clone(), access.clone(), Some(folder.path().join("views")));
     Site { engine, access, pages, folder }
 }
 
@@ -78,6 +78,13 @@ impl Site {
             .process_counting(&self.access.sight(&requester), bundle.as_bytes(), Ids::Of("test"))
             .await;
         done.expect("the bundle is taken");
+    }
+
+    /// Citizens' numbers of so many residents.
+    pub fn numbers(&self, count: usize) -> Vec<String> {
+        let county = County::new(1, 400, TODAY);
+        let people = county.everyone().filter(|person| person.household > 1 && person.died.is_none());
+        people.filter_map(|person| person.identity_number.clone()).take(count).collect()
     }
 
     /// The ids of the patients that a search finds.
