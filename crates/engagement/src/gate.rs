@@ -36,6 +36,18 @@ impl Stage {
         Stage::Implementation,
         Stage::Evaluation,
     ];
+
+    /// Its code in packs and facts.
+    pub fn code(self) -> &'static str {
+        match self {
+            Stage::Initiation => "initiation",
+            Stage::Research => "research",
+            Stage::Feasibility => "feasibility",
+            Stage::Decision => "decision",
+            Stage::Implementation => "implementation",
+            Stage::Evaluation => "evaluation",
+        }
+    }
 }
 
 /// Degrees of participation (IAP2 spectrum).
@@ -54,6 +66,19 @@ pub enum Participation {
     Empower,
 }
 
+impl Participation {
+    /// Its code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Participation::Inform => "inform",
+            Participation::Consult => "consult",
+            Participation::Involve => "involve",
+            Participation::Collaborate => "collaborate",
+            Participation::Empower => "empower",
+        }
+    }
+}
+
 /// One thing a stage asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Requirement {
@@ -65,6 +90,10 @@ pub struct Requirement {
     pub evidence: String,
     /// Least degree of participation.
     pub least: Participation,
+    /// A step of the procedure itself (a review, an expert argument), not a hearing of patients: it
+    /// names its document instead of whom it heard.
+    #[serde(default)]
+    pub formal: bool,
 }
 
 /// Requirements of one jurisdiction.
@@ -101,6 +130,7 @@ impl Pack {
 
 /// Evidence that patients were heard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evidence {
     /// Kind, as the pack names it.
     pub kind: String,
@@ -118,10 +148,29 @@ pub struct Evidence {
     pub dissent: Option<String>,
     /// Degree of participation.
     pub participation: Participation,
+    /// Where it can be read: the name or address of the published document.
+    pub source: String,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Evidence {
+            kind: String::new(),
+            gathered: (0, 0),
+            affected: 0,
+            heard: 0,
+            rural: None,
+            ages: None,
+            dissent: None,
+            participation: Participation::Inform,
+            source: String::new(),
+        }
+    }
 }
 
 /// Why a piece of evidence does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// Gathered after the decision, or on a day to come.
     TooLate,
@@ -137,6 +186,24 @@ pub enum Fault {
     Participation,
     /// The comment period was too short.
     CommentPeriod,
+    /// A step of the procedure that names no document.
+    Source,
+}
+
+impl Fault {
+    /// Its code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Fault::TooLate => "too_late",
+            Fault::Denominator => "denominator",
+            Fault::RuralMix => "rural_mix",
+            Fault::AgeMix => "age_mix",
+            Fault::Dissent => "dissent",
+            Fault::Participation => "participation",
+            Fault::CommentPeriod => "comment_period",
+            Fault::Source => "source",
+        }
+    }
 }
 
 impl Evidence {
@@ -155,16 +222,17 @@ impl Evidence {
         // Only what belongs to a later stage may be gathered after the decision.
         let latest =
             if requirement.stage > Stage::Decision { today } else { decided.unwrap_or(today).min(today) };
+        let of_patients = !requirement.formal;
+        let ages_add_up =
+            self.ages.is_some_and(|a| a.iter().try_fold(0u64, |s, x| s.checked_add(*x)) == Some(self.heard));
+        let nobody = self.affected == 0 || self.heard == 0 || self.heard > self.affected;
         let faults = [
             (first > last || last > latest, Fault::TooLate),
-            (self.affected == 0 || self.heard == 0 || self.heard > self.affected, Fault::Denominator),
-            (self.rural.is_none_or(|r| r > self.heard), Fault::RuralMix),
-            (
-                self.ages
-                    .is_none_or(|a| a.iter().try_fold(0u64, |s, x| s.checked_add(*x)) != Some(self.heard)),
-                Fault::AgeMix,
-            ),
-            (self.dissent.is_none(), Fault::Dissent),
+            (requirement.formal && self.source.trim().is_empty(), Fault::Source),
+            (of_patients && nobody, Fault::Denominator),
+            (of_patients && self.rural.is_none_or(|r| r > self.heard), Fault::RuralMix),
+            (of_patients && !ages_add_up, Fault::AgeMix),
+            (of_patients && self.dissent.is_none(), Fault::Dissent),
             (self.participation < requirement.least, Fault::Participation),
             (
                 requirement.evidence == "public_comment" && last - first + 1 < pack.comment_days,
@@ -246,6 +314,8 @@ pub struct Project {
     pub decided: Option<i64>,
     evidence: Vec<Evidence>,
     exceptions: Vec<Exception>,
+    /// Stages that were left, with the day.
+    left: Vec<(Stage, i64)>,
 }
 
 impl Project {
@@ -258,7 +328,23 @@ impl Project {
             decided: None,
             evidence: Vec::new(),
             exceptions: Vec::new(),
+            left: Vec::new(),
         }
+    }
+
+    /// Evidence so far, in the order it came.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// Requirements that were waived, or that somebody asks to waive.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// Stages that were left, each with its day.
+    pub fn left(&self) -> &[(Stage, i64)] {
+        &self.left
     }
 
     /// Applies one event. A refused event changes nothing.
@@ -275,6 +361,7 @@ impl Project {
                 if !missing.is_empty() {
                     return Err(missing);
                 }
+                self.left.push((stage, day));
                 if stage == Stage::Decision {
                     self.decided = Some(day);
                 }

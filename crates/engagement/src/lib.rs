@@ -7,11 +7,17 @@
 pub mod answer;
 pub mod ballot;
 pub mod disclosure;
+pub mod dossier;
 pub mod eq5d;
+pub mod feasibility;
 pub mod gate;
+pub mod institution;
 pub mod ledger;
 pub mod linear;
 pub mod matching;
 pub mod opinion;
+pub mod outcome;
 pub mod preference;
 pub mod random;
+pub mod reported;
+pub mod trial;

@@ -83,6 +83,11 @@ impl Cholesky {
         Ok(Cholesky { n, lower, scale })
     }
 
+    /// Logarithm of the determinant of `M`.
+    pub fn log_determinant(&self) -> f64 {
+        (0..self.n).map(|i| 2.0 * (self.lower[i * self.n + i] * self.scale[i]).ln()).sum()
+    }
+
     /// Solves `M x = b`.
     pub fn solve(&self, b: &[f64]) -> Vec<f64> {
         let n = self.n;

@@ -80,6 +80,22 @@ pub enum Reason {
     PlacesTaken,
 }
 
+impl Reason {
+    /// Its code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Reason::NoConsent => "no_consent",
+            Reason::OtherKind => "other_kind",
+            Reason::ConflictOfInterest => "conflict_of_interest",
+            Reason::NoLicence => "no_licence",
+            Reason::Region => "region",
+            Reason::Disease => "disease",
+            Reason::Stage => "stage",
+            Reason::PlacesTaken => "places_taken",
+        }
+    }
+}
+
 /// Parts of a score, in points; their sum is the score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Score {
@@ -144,6 +160,21 @@ pub struct Outcome {
     pub score: Option<Score>,
     /// Offers that do not serve it, counted by reason.
     pub refusals: BTreeMap<Reason, u32>,
+}
+
+impl Outcome {
+    /// Why the need goes without: the reason of the offer that came closest. None when it is served.
+    pub fn reason(&self) -> Option<String> {
+        if self.offer.is_some() {
+            return None;
+        }
+        Some(self.refusals.keys().max().map_or("no_offer", |reason| reason.code()).to_owned())
+    }
+
+    /// Points of the match; 0 when it is not served.
+    pub fn points(&self) -> i64 {
+        self.score.map_or(0, |score| score.total())
+    }
 }
 
 /// The best assignment with its reasons.

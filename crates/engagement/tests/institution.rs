@@ -28,6 +28,7 @@ fn evidence(random: &mut Random, pack: &Pack) -> Evidence {
             heard - 3 * quarter + u64::from(!odds(random)),
         ]),
         dissent: odds(random).then(String::new),
+        source: if odds(random) { "minutes".into() } else { String::new() },
         participation: if odds(random) { Participation::Involve } else { Participation::Inform },
     }
 }
@@ -42,16 +43,29 @@ fn lawful(kind: &str, stage: Stage, day: i64, decided: Option<i64>, history: &[E
                     _ => true,
                 };
                 let comment = r.evidence != "public_comment" || e.gathered.1 - e.gathered.0 + 1 >= 30;
+                let heard = e.heard >= 1
+                    && e.heard <= e.affected
+                    && e.rural.is_some_and(|r| r <= e.heard)
+                    && e.ages.is_some_and(|a| a.iter().sum::<u64>() == e.heard)
+                    && e.dissent.is_some();
+                // A step of the procedure names its document; everything else names whom it heard.
+                let procedure = [
+                    "pack",
+                    "argument",
+                    "assessment",
+                    "review",
+                    "collective",
+                    "outcome_indicator",
+                    "outcome_report",
+                ];
+                let is_procedure =
+                    procedure.iter().any(|p| r.evidence.contains(p)) && r.evidence != "burden_review";
                 e.kind == r.evidence
                     && e.gathered.0 <= e.gathered.1
                     && e.gathered.1 <= day
                     && before
                     && comment
-                    && e.heard >= 1
-                    && e.heard <= e.affected
-                    && e.rural.is_some_and(|r| r <= e.heard)
-                    && e.ages.is_some_and(|a| a.iter().sum::<u64>() == e.heard)
-                    && e.dissent.is_some()
+                    && (if is_procedure { !e.source.is_empty() } else { heard })
                     && e.participation >= r.least
             }
             Event::Exception(x) => {

@@ -8,3 +8,6 @@ pub mod local_codes;
 pub mod drg;
 
 pub mod surveillance;
+
+pub mod outcome;
+pub mod participation;

@@ -94,7 +94,7 @@ impl Frame {
     }
 
     /// The sections: address and key of the name.
-    pub fn sections(&self) -> [(&'static str, &'static str); 8] {
+    pub fn sections(&self) -> [(&'static str, &'static str); 9] {
         [
             ("/", "nav-overview"),
             ("/people", "nav-people"),
@@ -102,6 +102,7 @@ impl Frame {
             ("/doors", "nav-doors"),
             ("/drg", "nav-drg"),
             ("/surveillance", "nav-surveillance"),
+            ("/participation", "nav-participation"),
             ("/tour", "nav-tour"),
             ("/ledger", "nav-ledger"),
         ]

@@ -14,6 +14,7 @@ mod frame;
 mod language;
 mod ledger;
 mod overview;
+mod participation;
 mod people;
 mod person;
 mod problem;
@@ -24,13 +25,14 @@ mod surveillance;
 mod tour;
 mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
 use hyper::Method;
 use tongmai_access::{Access, Released, Requester, Sealed, Sight};
+use tongmai_ballots::Office;
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
 use tongmai_engine::views::Running;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
@@ -39,6 +41,8 @@ use tongmai_http::{Answer, Asked, Pages};
 use tongmai_views::local_codes::LocalCodes;
 use tongmai_views::drg::Desk;
 use tongmai_views::surveillance::Surveillance;
+use tongmai_views::outcome::Outcomes;
+use tongmai_views::participation::Participation;
 
 use crate::frame::Frame;
 
@@ -71,7 +75,13 @@ pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) 
     let own_surveillance = || Arc::new(Surveillance::new(engine.clone(), access.clone(), folder.clone()));
     let surveillance = surveillance.unwrap_or_else(own_surveillance);
     let started = engine.now();
+    // Ballots lie beside the views, in a folder of their own: they are no view, and nothing rebuilds them.
+    let ballots = folder.as_deref().and_then(Path::parent).map(|data| data.join("ballots"));
+    let ballots = ballots.map(|folder| Office::new(&folder, engine.store().secret()));
     let shared = Arc::new(Shared {
+        participation: Running::new(folder.clone()),
+        outcomes: Running::new(folder.clone()),
+        ballots,
         engine,
         access,
         local_codes: Running::new(folder.clone()),
@@ -97,7 +107,9 @@ fn run_views(shared: &Arc<Shared>) {
         loop {
             std::thread::sleep(RUN_VIEWS);
             let Some(site) = site.upgrade() else { return };
-            if let Err(failure) = site.counter.advance(&site.engine) {
+            let participation = site.participation.now(&site.engine, |_, _| ());
+            let outcomes = participation.and_then(|()| site.outcomes.now(&site.engine, |_, _| ()));
+            if let Err(failure) = outcomes.and_then(|()| site.counter.advance(&site.engine)) {
                 tracing::error!(%failure, "the views could not be brought up to date");
             }
             if let Err(failure) = site.engine.follow_persons() {
@@ -123,6 +135,10 @@ struct Shared {
     check: tour::Check,
     drg: Arc<Desk>,
     surveillance: Arc<Surveillance>,
+    participation: Running<Participation>,
+    outcomes: Running<Outcomes>,
+    /// The ballot office; none without a folder to keep ballots in.
+    ballots: Option<Office>,
     started: i64,
 }
 
@@ -152,6 +168,14 @@ impl Site {
         released.map_err(|failure| Failure::new(Reason::Internal, "", "exception", failure.0))
     }
 
+    /// As [`Site::release`], within work of the engine.
+    fn release_here<T>(&self, sealed: Sealed<T>) -> Outcome<T> {
+        let released = self.access.release_blocking(&self.requester, sealed);
+        let failed =
+            |failure: tongmai_access::LogFailure| Failure::new(Reason::Internal, "", "exception", failure.0);
+        released.map(Released::into_inner).map_err(failed)
+    }
+
     /// Runs work of the engine off the threads that answer requests.
     async fn work<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Site) -> T + Send + 'static) -> T {
         let site = self.clone();
@@ -174,6 +198,7 @@ async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
         (&Method::GET | &Method::HEAD | &Method::POST, ["surveillance", rest @ ..]) => {
             surveillance::page(site, asked, frame, rest).await
         }
+        (_, ["participation", rest @ ..]) => participation::answer(site, asked, frame, rest).await,
         (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
         (&Method::POST, ["drg", rest @ ..]) => drg::answer(site, asked, frame, rest).await,
         (&Method::POST, ["desk", rest @ ..]) => desk::answer(site, asked, frame, rest).await,

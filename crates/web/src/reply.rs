@@ -47,6 +47,15 @@ pub fn part(asked: &Asked, markup: String) -> Answer {
     answer
 }
 
+/// A redirection after a form was sent, to an address that is made of letters, digits and what URLs keep.
+pub fn see(address: &str) -> Answer {
+    let mut answer = see_other("/");
+    if let Ok(value) = HeaderValue::from_str(address) {
+        answer.headers_mut().insert(LOCATION, value);
+    }
+    answer
+}
+
 /// A redirection after a form was sent.
 pub fn see_other(address: impl AsRef<str>) -> Answer {
     let mut answer = guarded(plain(303, "text/plain; charset=utf-8", ""));

@@ -41,10 +41,10 @@ const STEPS: [(&str, bool); 22] = [
     ("15:00", true),
     ("16:00", false),
     ("17:00", false),
-    ("18:00", false),
-    ("18:30", false),
-    ("19:00", false),
-    ("20:00", false),
+    ("18:00", true),
+    ("18:30", true),
+    ("19:00", true),
+    ("20:00", true),
     ("23:00", true),
 ];
 
@@ -58,6 +58,17 @@ impl Step {
     /// One of its texts.
     fn say(&self, l: &Language, part: &str) -> Cow<'static, str> {
         l.say(&self.key(part))
+    }
+
+    /// The page of participation where the step is walked, with the name of the page.
+    fn page(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self.time {
+            "18:00" => ("/participation/office", "pa-office"),
+            "18:30" => ("/participation/say", "pa-say"),
+            "19:00" => ("/participation/office", "pa-office"),
+            "20:00" => ("/participation/organisations", "pa-organisations"),
+            _ => return None,
+        })
     }
 
     fn key(&self, part: &str) -> String {

@@ -4,6 +4,7 @@
 mod common {
     pub mod county;
     pub mod driver;
+    pub mod forms;
 }
 
 use std::path::{Path, PathBuf};
@@ -12,11 +13,23 @@ use std::sync::Arc;
 
 use common::county::{self, Site};
 use common::driver::Browser;
+use common::forms;
 use tongmai_http::Service;
 use tongmai_region::story;
 
 /// The rules of accessibility come from their package at test time.
 const AXE: &str = "axe-core@4.11.0";
+
+/// Pages of offices, which are looked at in two views only.
+const OFFICES: [&str; 7] = [
+    "participation-results",
+    "participation-organise",
+    "participation-organisations",
+    "participation-office",
+    "participation-project",
+    "participation-report",
+    "participation-sponsors",
+];
 
 fn target() -> PathBuf {
     // …/target/debug/deps/browser-…
@@ -67,8 +80,25 @@ async fn every_page_in_a_browser() {
     let message = site.deliver_some().await;
     let case = format!("/drg/of/{id}");
     let (signal, card) = outbreak(&site).await;
+    let numbers = site.numbers(24);
+    let (project, talk) = forms::participation(&site.pages, &numbers, "2026-11-21", "2026-12-31").await;
     let pages = [
-        ("overview", "/".to_owned()),
+        ("participation", "/participation".to_owned()),
+        ("participation-say", "/participation/say".into()),
+        ("participation-words", "/participation/words?name=%E6%A0%BC%E6%A1%91%E8%8A%B1".into()),
+        ("participation-vote", format!("/participation/conversation/{talk}")),
+        ("participation-results", format!("/participation/conversation/{talk}/results")),
+        ("participation-organise", format!("/participation/conversation/{talk}/organise")),
+        ("participation-goals", format!("/participation/goals?person={id}")),
+        ("participation-questionnaires", format!("/participation/questionnaires?person={id}")),
+        ("participation-help", "/participation/help".into()),
+        ("participation-organisations", "/participation/organisations".into()),
+        ("participation-office", "/participation/office".into()),
+        ("participation-project", format!("/participation/project/{project}")),
+        ("participation-trace", format!("/participation/trace/{project}")),
+        ("participation-report", "/participation/report/2026".into()),
+        ("participation-sponsors", "/participation/sponsors".into()),
+        ("overview", "/".into()),
         ("find", "/people".into()),
         ("found", "/people?q=%E7%8E%8B".into()),
         ("person", format!("/person/{id}")),
@@ -112,13 +142,16 @@ async fn every_page_in_a_browser() {
     let faults = tokio::task::block_in_place(|| {
         let mut faults = Vec::new();
         for (name, path) in &pages {
-            for (width, language, size) in [
+            let all = [
                 (1280, "zh-CN", "normal"),
+                (360, "en", "normal"),
                 (360, "zh-CN", "normal"),
                 (1280, "en", "normal"),
-                (360, "en", "normal"),
                 (360, "zh-CN", "large"),
-            ] {
+            ];
+            // The pages of offices are made of the same blocks as those of residents.
+            let views = if OFFICES.contains(name) { &all[..2] } else { &all[..] };
+            for &(width, language, size) in views {
                 let sign = if path.contains('?') { '&' } else { '?' };
                 browser.resize(width, 800);
                 browser.open(&format!("{base}{path}{sign}lang={language}&text={size}"));

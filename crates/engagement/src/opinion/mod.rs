@@ -5,6 +5,7 @@
 //! The result is a function of the votes alone: the same file gives the same
 //! bytes on every machine, so that anyone can replay a published conversation.
 
+pub mod capture;
 mod cluster;
 mod components;
 mod representative;

@@ -9,8 +9,10 @@
 mod best_worst;
 mod conditional;
 mod data;
+pub mod design;
 mod mixed;
 mod ranked;
+pub mod swing;
 mod willingness;
 
 pub use best_worst::{BestWorst, ItemCount, item_counts};

@@ -1,5 +1,7 @@
 //! `tongmai demo`: a living county on this machine.
 
+mod evening;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -49,7 +51,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let installation = Installation::open(&place, Validation::Reject)?;
     if !there || arguments.fresh {
         let today = (now() + tongmai_base::time::CHINA_OFFSET_MINUTES * 60_000).div_euclid(86_400_000);
-        fill(&installation.engine, &County::new(arguments.seed, arguments.people, today))?;
+        let county = County::new(arguments.seed, arguments.people, today);
+        fill(&installation.engine, &county)?;
+        let views = Some(installation.folder.join("views"));
+        let pages = tongmai_web::pages(installation.engine.clone(), installation.access.clone(), views);
+        println!("the evening of the story: a hall, three hundred online, needs and offers");
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(evening::play(&pages, &county))?;
         std::fs::write(&mark, wanted)?;
     }
     if arguments.no_serve {

@@ -15,6 +15,7 @@ use tongmai_http::Pages;
 use tongmai_region::County;
 use tongmai_region::fhir::Counts;
 use tongmai_store::memory::MemoryStore;
+use tongmai_web::Settings;
 
 /// 2026-11-21T09:00 in China.
 pub const NOW: i64 = 1_795_222_800_000;
@@ -57,7 +58,9 @@ pub fn with(validation: Validation) -> Site {
     let queue = folder.path().join("queue");
     let doors = Doors::open(engine.clone(), access.clone(), &queue, Options::default(), now);
     let doors = Arc::new(doors.expect("doors"));
-    let pages = tongmai_web::pages_with_doors(engine.clone(), access.clone(), None, Some(doors.clone()));
+    let folder_of_views = Some(folder.path().join("views"));
+    let settings = Settings { folder: folder_of_views, doors: Some(doors.clone()), ..Settings::default() };
+    let pages = tongmai_web::pages_with(engine.clone(), access.clone(), settings);
     Site { engine, access, doors, pages, folder }
 }
 
@@ -100,6 +103,13 @@ impl Site {
             number = self.doors.receive(format, &bytes).await.number;
         }
         number
+    }
+
+    /// Citizens' numbers of so many residents.
+    pub fn numbers(&self, count: usize) -> Vec<String> {
+        let county = County::new(1, 400, TODAY);
+        let people = county.everyone().filter(|person| person.household > 1 && person.died.is_none());
+        people.filter_map(|person| person.identity_number.clone()).take(count).collect()
     }
 
     /// The ids of the patients that a search finds.

@@ -1,0 +1,83 @@
+//! Who may do what here. Reading what is published is open to everybody; saying takes an account, deciding takes a
+//! role, and a person's goals and questionnaires are theirs and their team's.
+
+use tongmai_access::{Requester, Role};
+
+/// What a form or a page takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// Nothing: it is published.
+    Nothing,
+    /// Somebody who said who they are.
+    Somebody,
+    /// An organiser or the policy office.
+    Organiser,
+    /// The policy office.
+    PolicyOffice,
+    /// The protected office.
+    Protected,
+}
+
+/// What a path under `/participation` takes.
+fn takes(path: &[&str], sent: bool) -> Takes {
+    match path {
+        ["protected"] | ["enter", "relief"] => Takes::Protected,
+        ["conversation", _, "organise"] => Takes::Organiser,
+        _ if !sent => Takes::Nothing,
+        ["enter", "statement" | "dispute" | "rating" | "need" | "case" | "complaint"] => Takes::Somebody,
+        [
+            "enter",
+            "moderation" | "meeting" | "minutes" | "activity" | "offer" | "fund" | "donation" | "match",
+        ]
+        | ["attendance" | "paper" | "close" | "assign" | "trial" | "dossier"] => Takes::Organiser,
+        ["enter", _] | ["rating-evidence" | "vote-evidence"] => Takes::PolicyOffice,
+        _ => Takes::Somebody,
+    }
+}
+
+/// Whether the requester may open the page, or send the form.
+pub fn may(requester: &Requester, path: &[&str], sent: bool) -> bool {
+    let is = |roles: &[Role]| roles.iter().any(|role| requester.is(*role));
+    is(&[Role::Installation])
+        || match takes(path, sent) {
+            Takes::Nothing => true,
+            Takes::Somebody => !requester.is_nobody(),
+            Takes::Organiser => is(&[Role::Organiser, Role::PolicyOffice]),
+            Takes::PolicyOffice => is(&[Role::PolicyOffice]),
+            Takes::Protected => is(&[Role::PrivacyOfficer]),
+        }
+}
+
+/// Whether the requester may act on what belongs to a person's record.
+pub fn may_for(requester: &Requester, person: &str, now: i64) -> bool {
+    requester.is(Role::Installation) || requester.is_clinical() || requester.speaks_for(person, now)
+}
+
+/// Whether the requester may ask for a ballot of these patients' person: it is their own, or they stand at the desk.
+pub fn may_vote_as(requester: &Requester, patients: &[String]) -> bool {
+    let own = patients.iter().any(|patient| requester.own.contains(patient));
+    own || requester.is(Role::Installation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_open_their_own_doors() {
+        let with = |role| Requester { actor: "a".into(), roles: vec![role], ..Requester::default() };
+        let nobody = Requester::nobody();
+        assert!(may(&nobody, &["conversation", "c", "results"], false));
+        assert!(!may(&nobody, &["enter", "statement"], true));
+        assert!(may(&with(Role::Resident), &["enter", "statement"], true));
+        assert!(!may(&with(Role::Resident), &["enter", "advance"], true));
+        assert!(may(&with(Role::PolicyOffice), &["enter", "advance"], true));
+        assert!(!may(&with(Role::PolicyOffice), &["protected"], false));
+        assert!(may(&with(Role::PrivacyOfficer), &["protected"], false));
+        assert!(!may(&with(Role::Organiser), &["enter", "relief"], true));
+        assert!(may(&with(Role::Organiser), &["attendance"], true));
+        let own = Requester { actor: "a".into(), own: vec!["p".into()], ..Requester::default() };
+        assert!(may_for(&own, "p", 0) && !may_for(&own, "q", 0) && may_for(&with(Role::Doctor), "q", 0));
+        assert!(may_vote_as(&own, &["p".into()]) && !may_vote_as(&with(Role::Doctor), &["p".into()]));
+    }
+}
