@@ -43,9 +43,11 @@ pub trait Combine: Send + Sync {
 
 /// How a Bundle is carried out.
 #[derive(Clone, Copy)]
-struct How<'s> {
-    ids: Ids<'s>,
-    combine: Option<&'s dyn Combine>,
+pub(crate) struct How<'s> {
+    /// Where ids come from.
+    pub ids: Ids<'s>,
+    /// What puts resources together with those that stand at their place, if anything does.
+    pub combine: Option<&'s dyn Combine>,
 }
 
 /// What one entry came to.

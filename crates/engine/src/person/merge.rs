@@ -9,7 +9,7 @@ use tongmai_base::limits;
 use tongmai_fhir::json::{Json, write_string};
 
 use super::ruling::{Kind, Ruling};
-use crate::bundle::{EntryResult, Ids};
+use crate::bundle::{EntryResult, How, Ids};
 use crate::failure::{Failure, Outcome, Reason};
 use crate::{Engine, Resource};
 
@@ -150,7 +150,8 @@ impl Engine {
         bundle.push_str("{\"resource\":");
         bundle.push_str(&ruling.to_provenance(self.now()));
         bundle.push_str(",\"request\":{\"method\":\"POST\",\"url\":\"Provenance\"}}]}");
-        let (_, results) = self.carry_out(sight, bundle.as_bytes(), Ids::Fresh).await?;
+        let (_, results) =
+            self.carry_out(sight, bundle.as_bytes(), How { ids: Ids::Fresh, combine: None }).await?;
         let mut written = results.into_iter().filter_map(|result| match result {
             EntryResult::Written(written) => written.resource,
             _ => None,
