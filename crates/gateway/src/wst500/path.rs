@@ -201,7 +201,7 @@ fn is_marked(item: &Node, name: &str, mark: &str) -> bool {
 }
 
 /// The words of a concept.
-fn words<'n>(concept: Option<&'n Node>) -> Option<&'n str> {
+fn words(concept: Option<&Node>) -> Option<&str> {
     concept.and_then(|concept| concept.text("text"))
 }
 
