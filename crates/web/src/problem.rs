@@ -61,6 +61,7 @@ pub fn failed(asked: &Asked, page: Frame, failure: &Failure) -> Answer {
     let expired = failure.findings.iter().any(|finding| finding.code == "expired");
     let detail = failure.findings.first().map_or("", |finding| finding.message.as_str());
     match failure.reason {
+        Reason::Forbidden => show(asked, page, 403, "wrong", detail),
         Reason::NotFound => show(asked, page, 404, "lost", detail),
         Reason::Gone if expired => show(asked, page, 410, "expired", ""),
         Reason::Gone => show(asked, page, 410, "gone", detail),
