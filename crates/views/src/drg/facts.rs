@@ -280,6 +280,10 @@ impl View for Discharges {
             self.forget(event.key);
             return self.visit(&id);
         }
+        if kind == "Encounter" {
+            // A stay that was only planned before.
+            self.visits.remove(&short(&id));
+        }
         let fact = fact(kind, json);
         self.forget(event.key);
         if let Some(fact) = fact {
