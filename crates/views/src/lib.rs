@@ -2,3 +2,5 @@
 //!
 //! The engines are pure and know no resource; here, for each of them, is what reads the feed and hands
 //! it over. A view can be thrown away and folded again to the same state ([`tongmai_engine::views`]).
+
+pub mod trail;

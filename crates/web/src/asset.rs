@@ -23,9 +23,10 @@ pub struct Asset {
     pub address: String,
 }
 
-const SOURCES: [(&str, &str, &[u8]); 3] = [
+const SOURCES: [(&str, &str, &[u8]); 4] = [
     ("style.css", "text/css; charset=utf-8", include_bytes!("../assets/style.css")),
     ("page.mjs", "text/javascript; charset=utf-8", include_bytes!("../assets/page.mjs")),
+    ("proof.mjs", "text/javascript; charset=utf-8", include_bytes!("../assets/proof.mjs")),
     ("icon.svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
 ];
 

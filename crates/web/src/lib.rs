@@ -3,17 +3,23 @@
 //! Every page is whole without a script. What it shows of records comes out of
 //! `access`, which logged the read; counts come from a view over the change feed.
 
+mod account;
 mod asset;
 mod chart;
 mod county;
 mod desk;
+mod duties;
+mod emergency;
 mod format;
 mod frame;
+mod gate;
 mod language;
 mod ledger;
+mod me;
 mod overview;
 mod people;
 mod person;
+mod privacy;
 mod problem;
 mod record;
 mod reply;
@@ -28,17 +34,39 @@ use std::time::Duration;
 use askama::Template;
 use hyper::Method;
 use tongmai_access::{Access, Released, Requester, Sealed, Sight};
+use tongmai_accounts::Accounts;
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked, Pages};
+use tongmai_views::trail::Trail;
 
 use crate::frame::Frame;
+use crate::gate::Gate;
 
 /// How often the views are brought up to date when nobody looks.
 const RUN_VIEWS: Duration = Duration::from_secs(60);
 
-/// The pages over an engine; the checkpoints of their views lie in `folder`.
+/// What the pages have beside the engine.
+#[derive(Default)]
+pub struct Settings {
+    /// Folder of the checkpoints of their views; without one they are folded anew after a restart.
+    pub folder: Option<PathBuf>,
+    /// Who may come in; without accounts everybody is in.
+    pub accounts: Option<Arc<Accounts>>,
+    /// Who looked at whose record.
+    pub trail: Option<Arc<Trail>>,
+    /// They are reached by TLS alone.
+    pub secure: bool,
+}
+
+/// The pages over an engine without a login; the checkpoints of their views lie in `folder`.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
+    pages_with(engine, access, Settings { folder, ..Settings::default() })
+}
+
+/// The pages over an engine.
+pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) -> Pages {
+    let Settings { folder, accounts, trail, secure } = settings;
     let started = engine.now();
     let shared = Arc::new(Shared {
         engine,
@@ -46,6 +74,10 @@ pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) 
         counter: county::Counter::new(folder),
         check: tour::Check::default(),
         started,
+        accounts,
+        trail,
+        secure,
+        offers: me::sharing::Offers::default(),
     });
     run_views(&shared);
     Arc::new(move |asked| {
@@ -65,6 +97,10 @@ fn run_views(shared: &Arc<Shared>) {
             if let Err(failure) = site.counter.advance(&site.engine) {
                 tracing::error!(%failure, "the views could not be brought up to date");
             }
+            let followed = site.trail.as_ref().map(|trail| trail.follow(&site.engine, &site.access));
+            if let Some(Err(failure)) = followed {
+                tracing::error!(%failure, "the trail of reads could not be brought up to date");
+            }
         }
     };
     if let Err(error) = std::thread::Builder::new().name("views".into()).spawn(run) {
@@ -79,6 +115,10 @@ struct Shared {
     counter: county::Counter,
     check: tour::Check,
     started: i64,
+    accounts: Option<Arc<Accounts>>,
+    trail: Option<Arc<Trail>>,
+    secure: bool,
+    offers: me::sharing::Offers,
 }
 
 /// Everything that one page needs: what all share, and who asks for it.
@@ -122,17 +162,50 @@ impl Site {
     }
 }
 
+/// The frame of a page for whoever asks.
+fn frame(site: &Site, asked: &Asked) -> Frame {
+    let mut frame = Frame::of(asked);
+    if let Some(accounts) = &site.accounts {
+        frame.login = true;
+        frame.account = accounts.account(&site.requester.actor).map_or(String::new(), |account| account.name);
+    }
+    frame
+}
+
 async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
-    let frame = Frame::of(asked);
-    let result = match (&asked.method, parts(&asked.path).as_slice()) {
-        (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
-        (&Method::POST, ["desk"]) => desk::rule(site, asked, frame).await,
-        (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),
-        _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
+    let page = frame(site, asked);
+    let parts = parts(&asked.path);
+    match gate::of(site, &site.requester, &parts) {
+        Gate::Open => {}
+        Gate::Login => {
+            let there =
+                format!("{}{}{}", asked.path, if asked.query.is_empty() { "" } else { "?" }, asked.query);
+            let there = if asked.method == Method::GET { there } else { String::new() };
+            return reply::lead(&format!("/login?next={}", frame::encoded(&there)), &[]);
+        }
+        // A resident has no overview of a region; where they begin is their own page.
+        Gate::Closed if parts.is_empty() => return reply::lead(account::home_address(&site.requester), &[]),
+        Gate::Closed => return problem::show(asked, page, 403, "closed", ""),
+    }
+    if asked.method == Method::POST && !gate::is_own_form(site, asked) {
+        return problem::show(asked, page, 403, "wrong", "");
+    }
+    let result = match (&asked.method, parts.as_slice()) {
+        (_, path @ ["login" | "logout" | "invitation" | "oauth", ..]) => {
+            account::answer(site, asked, page, path).await
+        }
+        (_, ["me", rest @ ..]) => me::answer(site, asked, page, rest).await,
+        (_, ["privacy", rest @ ..]) => privacy::answer(site, asked, page, rest).await,
+        (_, ["emergency", rest @ ..]) => emergency::answer(site, asked, page, rest).await,
+        (&Method::POST, ["share"]) => me::sharing::bring(site, asked, page).await,
+        (&Method::GET | &Method::HEAD, path) => shown(site, asked, page, path).await,
+        (&Method::POST, ["desk"]) => desk::rule(site, asked, page).await,
+        (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, page),
+        _ => Ok(problem::show(asked, page, 405, "wrong", "")),
     };
     match result {
         Ok(answer) => answer,
-        Err(failure) => problem::failed(asked, Frame::of(asked), &failure),
+        Err(failure) => problem::failed(asked, frame(site, asked), &failure),
     }
 }
 
@@ -154,6 +227,9 @@ async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> 
         ["ledger"] => ledger::page(site, asked, frame).await,
         ["desk"] => desk::page(site, asked, frame).await,
         ["tour"] => tour::page(site, asked, frame).await,
+        ["home"] => account::home(site, asked, frame).await,
+        ["share"] => me::sharing::share(asked, frame),
+        ["duties"] => duties::page(asked, frame),
         ["help"] => {
             let l = frame.language;
             render(asked, 200, &Help { l, page: frame })
