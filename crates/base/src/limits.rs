@@ -60,6 +60,11 @@ pub const CHANNELS: usize = 1_000;
 /// Most candidates of one `$match`.
 pub const MATCH_CANDIDATES: usize = 100;
 
+/// Most requests of one account or client in a minute; a service is bounded by what it registered for.
+pub const ACTOR_REQUESTS: u32 = 3_000;
+/// Size of a file of the log of refusals, of which there are two, in bytes.
+pub const REFUSAL_BYTES: u64 = 1024 * 1024;
+
 /// The table: name, value and unit, in the order in which it is shown.
 pub const TABLE: &[(&str, u64, &str)] = &[
     ("body", BODY_BYTES as u64, "bytes"),
@@ -83,6 +88,8 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("channels", CHANNELS as u64, "senders"),
     ("image", IMAGE_BYTES as u64, "bytes"),
     ("sheet-rows", SHEET_ROWS as u64, "rows"),
+    ("actor-requests-a-minute", ACTOR_REQUESTS as u64, "requests"),
+    ("refusal-log", REFUSAL_BYTES, "bytes"),
     ("match-candidates", MATCH_CANDIDATES as u64, "patients"),
     ("message-findings", MESSAGE_FINDINGS as u64, "findings"),
     ("xml-depth", XML_DEPTH as u64, "levels"),

@@ -10,6 +10,7 @@
 )]
 
 pub mod bundle;
+mod concerned;
 pub mod everything;
 pub mod failure;
 pub mod findings;

@@ -73,6 +73,18 @@ pub(crate) fn login_needed() -> Answer {
     answer
 }
 
+/// An actor who asks more than their share.
+pub(crate) fn too_many() -> Answer {
+    let mut answer = refuse(
+        429,
+        "throttled",
+        "this account asks too often",
+        "go on in a minute; a bulk export reads many records with one request",
+    );
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+    answer
+}
+
 /// The status that a refusal has.
 pub(crate) fn status_of(reason: Reason) -> u16 {
     match reason {
@@ -167,6 +179,7 @@ fn issue_type(finding: &Finding) -> &'static str {
         "exception" => "exception",
         "security" => "security",
         "login" => "login",
+        "forbidden" => "forbidden",
         "cardinality" => "required",
         "binding" => "code-invalid",
         "unknown-element" => "structure",

@@ -4,12 +4,14 @@
 //! `access`, and writes bytes. Stored text is copied into the answer as it is.
 
 mod answer;
+mod audit;
 mod bundle;
 mod capability;
 mod drg;
 mod export;
 mod identity;
 mod metrics;
+mod oauth;
 mod request;
 mod rest;
 mod subset;
@@ -27,9 +29,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tongmai_access::{Access, EverybodyIsLocal, Identify};
+use tongmai_accounts::Accounts;
 use tongmai_base::limits;
 use tongmai_engine::Engine;
 use tongmai_views::drg::Desk;
+use tongmai_views::trail::Trail;
 
 pub use answer::{Answer, plain, refuse};
 pub use export::write_files;
@@ -54,6 +58,10 @@ pub struct Service {
     pub access: Arc<Access>,
     /// Says who asks.
     pub identify: Arc<dyn Identify>,
+    /// Who may come in, where people and clients have to say who they are.
+    pub accounts: Option<Arc<Accounts>>,
+    /// Who looked at whose record.
+    pub trail: Option<Arc<Trail>>,
     /// Numbers for the operator.
     pub metrics: Arc<Metrics>,
     /// The pages, where there are any.
@@ -83,6 +91,8 @@ impl Service {
             engine,
             access,
             identify: Arc::new(EverybodyIsLocal),
+            accounts: None,
+            trail: None,
             metrics: Arc::new(Metrics::default()),
             pages,
             drg: Arc::default(),
@@ -95,8 +105,16 @@ impl Service {
 
     /// The same, but requests have to say who asks.
     #[must_use]
-    pub fn with_login(mut self, identify: Arc<dyn Identify>) -> Service {
-        self.identify = identify;
+    pub fn with_login(mut self, accounts: Arc<Accounts>) -> Service {
+        self.identify = accounts.clone();
+        self.accounts = Some(accounts);
+        self
+    }
+
+    /// The same with the trail of reads, which is read as AuditEvents.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Arc<Trail>) -> Service {
+        self.trail = Some(trail);
         self
     }
 
@@ -188,6 +206,19 @@ async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Ans
         Err(answer) => return *answer,
     };
     let kind = metrics::kind(&asked);
+    let noted = service.accounts.is_some().then(|| (asked.requester.clone(), asked.path.clone()));
+    if let Some(accounts) = &service.accounts
+        && !accounts.may_ask(&asked.requester)
+    {
+        accounts.note_refusal(&asked.requester, &asked.path, 429);
+        return answer::too_many();
+    }
+    if let Some(accounts) = &service.accounts
+        && let Some(answer) = oauth::answer(accounts, &asked).await
+    {
+        service.metrics.answered(kind, answer.status().as_u16(), begun.elapsed());
+        return answer;
+    }
     let answer = match asked.path.as_str() {
         "/health/live" => plain(200, "text/plain", "alive\n"),
         "/health/ready" => ready(&service).await,
@@ -199,7 +230,13 @@ async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Ans
             None => plain(404, "text/plain; charset=utf-8", "FHIR is at /fhir\n"),
         },
     };
-    service.metrics.answered(kind, answer.status().as_u16(), begun.elapsed());
+    let status = answer.status().as_u16();
+    if let (Some(accounts), Some((who, path))) = (&service.accounts, noted)
+        && matches!(status, 401 | 403)
+    {
+        accounts.note_refusal(&who, &path, status);
+    }
+    service.metrics.answered(kind, status, begun.elapsed());
     answer
 }
 

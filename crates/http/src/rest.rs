@@ -6,7 +6,7 @@ use hyper::Method;
 use hyper::header::{
     ACCEPT, CONTENT_TYPE, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
 };
-use tongmai_access::{Released, Requester, Sealed, Sight};
+use tongmai_access::{Policy, Released, Requester, Role, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_base::time::Instant;
 use tongmai_engine::bundle::{EntryResult, Ids, parse_etag, parse_pairs};
@@ -24,7 +24,7 @@ use tongmai_fhir::search::date;
 use crate::answer::{Answer, failed, fhir, outcome, refuse, stamp, status_of};
 use crate::bundle::{self, type_name};
 use crate::request::Asked;
-use crate::{Service, capability, drg, export, identity};
+use crate::{Service, audit, capability, drg, export, identity};
 
 type Outcome<T> = Result<T, Failure>;
 
@@ -45,6 +45,10 @@ pub(crate) async fn answer(service: &Arc<Service>, asked: Asked) -> Answer {
     if asked.requester.is_nobody() && asked.path.trim_end_matches('/') != "/fhir/metadata" {
         return crate::answer::login_needed();
     }
+    if !has_rules(service, &asked) {
+        let repair = "come in by the pages, or serve synthetic data with --open";
+        return refuse(403, "forbidden", "no rules decide here what a token may read", repair);
+    }
     let head = asked.method == Method::HEAD;
     let result = route(service, asked).await;
     let mut answer = result.unwrap_or_else(|failure| failed(&failure));
@@ -55,6 +59,16 @@ pub(crate) async fn answer(service: &Arc<Service>, asked: Asked) -> Answer {
         *answer.headers_mut() = parts.headers;
     }
     answer
+}
+
+/// Whether somebody decides what may be read: with a login, but without rules for each record, a token would
+/// open everything. The log of reads has a decision of its own.
+fn has_rules(service: &Service, asked: &Asked) -> bool {
+    let free = ["/fhir/metadata", "/fhir/AuditEvent"];
+    service.accounts.is_none()
+        || !matches!(service.access.policy(), Policy::Open)
+        || asked.requester.is(Role::Installation)
+        || free.contains(&asked.path.trim_end_matches('/'))
 }
 
 /// XML and the like are refused by name.
@@ -100,6 +114,12 @@ async fn route(service: &Arc<Service>, asked: Asked) -> Outcome<Answer> {
     let parts: Vec<String> = if path.is_empty() { Vec::new() } else { path.split('/').map(decode).collect() };
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let read = matches!(asked.method, Method::GET | Method::HEAD);
+    if read
+        && parts == ["AuditEvent"]
+        && let Some(answer) = audit::search(service, &asked).await
+    {
+        return answer;
+    }
     match parts.as_slice() {
         ["metadata"] if read => {
             Ok(fhir(200, capability::statement(&asked.base(), &Instant(service.engine.now()).to_fhir())))

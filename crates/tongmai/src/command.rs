@@ -1,5 +1,7 @@
 //! One module a command; each holds its `clap` arguments and a `run`.
 
+pub mod account;
+pub mod audit;
 pub mod convert;
 pub mod demo;
 pub mod doors;

@@ -6,6 +6,7 @@
 mod command;
 mod input;
 mod installation;
+mod login;
 
 use clap::{Parser, Subcommand};
 
@@ -43,6 +44,10 @@ enum Command {
     Backup(command::upkeep::BackupArguments),
     /// Put a backup into an empty folder, and verify it.
     Restore(command::upkeep::RestoreArguments),
+    /// Accounts: open, invite, lock, list.
+    Account(command::account::Arguments),
+    /// The log of reads: check it, and have it witnessed.
+    Audit(command::audit::Arguments),
     /// Check the installation and its machine.
     Doctor(command::upkeep::DoctorArguments),
     /// One person, one record: find and link the records of a person.
@@ -78,6 +83,8 @@ fn main() -> std::process::ExitCode {
         Command::Verify(arguments) => command::upkeep::verify(&arguments),
         Command::Backup(arguments) => command::upkeep::backup(&arguments),
         Command::Restore(arguments) => command::upkeep::restore(&arguments),
+        Command::Account(arguments) => command::account::run(&arguments),
+        Command::Audit(arguments) => command::audit::run(&arguments),
         Command::Doctor(arguments) => command::upkeep::doctor(&arguments),
         Command::Identity(arguments) => command::identity::run(&arguments),
         Command::Drg(arguments) => command::drg::run(&arguments),

@@ -11,3 +11,5 @@ pub mod surveillance;
 
 pub mod outcome;
 pub mod participation;
+
+pub mod trail;

@@ -23,10 +23,11 @@ pub struct Asset {
     pub address: String,
 }
 
-const SOURCES: [(&str, &str, &[u8]); 4] = [
+const SOURCES: [(&str, &str, &[u8]); 5] = [
     ("style.css", "text/css; charset=utf-8", include_bytes!("../assets/style.css")),
     ("page.mjs", "text/javascript; charset=utf-8", include_bytes!("../assets/page.mjs")),
     ("ballot.mjs", "text/javascript; charset=utf-8", include_bytes!("../assets/ballot.mjs")),
+    ("proof.mjs", "text/javascript; charset=utf-8", include_bytes!("../assets/proof.mjs")),
     ("icon.svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
 ];
 

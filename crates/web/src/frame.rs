@@ -3,13 +3,34 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use tongmai_access::Requester;
+use tongmai_access::{Requester, Role};
 use tongmai_engine::bundle::parse_pairs;
 use tongmai_http::{Asked, cookie};
 
 use crate::asset;
+use crate::gate;
 use crate::language::Language;
 
+/// The sections of the pages, for those who may open all of them.
+const SECTIONS: [(&str, &str); 9] = [
+    ("/", "nav-overview"),
+    ("/people", "nav-people"),
+    ("/desk", "nav-desk"),
+    ("/doors", "nav-doors"),
+    ("/drg", "nav-drg"),
+    ("/surveillance", "nav-surveillance"),
+    ("/participation", "nav-participation"),
+    ("/tour", "nav-tour"),
+    ("/ledger", "nav-ledger"),
+];
+/// The sections of a resident.
+const RESIDENT_SECTIONS: [(&str, &str); 5] = [
+    ("/me", "nav-me"),
+    ("/me/looked", "nav-looked"),
+    ("/me/sharing", "nav-sharing"),
+    ("/me/requests", "nav-requests"),
+    ("/me/family", "nav-family"),
+];
 /// How long a browser keeps the choice of language and text size.
 const YEAR: &str = "; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly";
 
@@ -31,8 +52,11 @@ pub struct Frame {
     /// Address of the icon.
     pub icon: &'static str,
     /// Who reads the page.
-    #[allow(dead_code, reason = "what a page offers follows from it as soon as there are roles")]
     pub requester: Arc<Requester>,
+    /// Whether people have to say who they are here.
+    pub login: bool,
+    /// Name of the account whose session it is; empty when there is none.
+    pub account: String,
     /// Choices to be kept by the browser.
     pub cookies: Vec<String>,
     path: String,
@@ -75,6 +99,8 @@ impl Frame {
             script: asset::address("page.mjs"),
             icon: asset::address("icon.svg"),
             requester: asked.requester.clone(),
+            login: false,
+            account: String::new(),
             cookies,
             path: asked.path.clone(),
             pairs,
@@ -93,19 +119,50 @@ impl Frame {
         self.pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.as_str())
     }
 
-    /// The sections: address and key of the name.
-    pub fn sections(&self) -> [(&'static str, &'static str); 9] {
-        [
-            ("/", "nav-overview"),
-            ("/people", "nav-people"),
-            ("/desk", "nav-desk"),
-            ("/doors", "nav-doors"),
-            ("/drg", "nav-drg"),
-            ("/surveillance", "nav-surveillance"),
-            ("/participation", "nav-participation"),
-            ("/tour", "nav-tour"),
-            ("/ledger", "nav-ledger"),
-        ]
+    /// The sections that the reader may open: address and key of the name.
+    pub fn sections(&self) -> Vec<(&'static str, &'static str)> {
+        if !self.login {
+            return SECTIONS.to_vec();
+        }
+        if self.requester.is_nobody() {
+            return Vec::new();
+        }
+        let mut sections = Vec::new();
+        if self.requester.is(Role::Resident) {
+            sections.extend(RESIDENT_SECTIONS);
+        } else {
+            sections.push(("/home", "nav-home"));
+        }
+        let area = |address: &str| address.split('/').nth(1).unwrap_or("").to_owned();
+        sections.extend(SECTIONS.iter().filter(|(address, _)| gate::opens(&self.requester, &area(address))));
+        if gate::opens(&self.requester, "privacy") {
+            sections.push(("/privacy", "nav-privacy"));
+        }
+        sections
+    }
+
+    /// Whether the reader treats patients, and has come in.
+    pub fn treats(&self) -> bool {
+        self.login && self.requester.is_clinical()
+    }
+
+    /// The id of a person's page at whose address nothing is shown: whoever treats them may still open it in an
+    /// emergency, whether there is something or not.
+    pub fn closed_person(&self) -> Option<&str> {
+        self.path
+            .strip_prefix("/person/")
+            .map(|rest| rest.split('/').next().unwrap_or(""))
+            .filter(|_| self.treats())
+    }
+
+    /// Whether an emergency access is under way.
+    pub fn emergency(&self) -> bool {
+        self.requester.emergency.is_some()
+    }
+
+    /// Whether the reader may look for people.
+    pub fn finds(&self) -> bool {
+        !self.login || gate::opens(&self.requester, "people")
     }
 
     /// The languages on offer.

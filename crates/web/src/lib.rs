@@ -3,20 +3,26 @@
 //! Every page is whole without a script. What it shows of records comes out of
 //! `access`, which logged the read; counts come from a view over the change feed.
 
+mod account;
 mod asset;
 mod chart;
 mod county;
 mod desk;
 mod doors;
 mod drg;
+mod duties;
+mod emergency;
 mod format;
 mod frame;
+mod gate;
 mod language;
 mod ledger;
+mod me;
 mod overview;
 mod participation;
 mod people;
 mod person;
+mod privacy;
 mod problem;
 mod record;
 mod reply;
@@ -33,6 +39,7 @@ use askama::Template;
 use hyper::Method;
 use tongmai_access::{Access, Released, Requester, Sealed, Sight};
 use tongmai_ballots::Office;
+use tongmai_accounts::Accounts;
 use tongmai_base::time::CHINA_OFFSET_MINUTES;
 use tongmai_engine::views::Running;
 use tongmai_engine::{Engine, Failure, Outcome, Reason};
@@ -43,8 +50,10 @@ use tongmai_views::drg::Desk;
 use tongmai_views::surveillance::Surveillance;
 use tongmai_views::outcome::Outcomes;
 use tongmai_views::participation::Participation;
+use tongmai_views::trail::Trail;
 
 use crate::frame::Frame;
+use crate::gate::Gate;
 
 /// How often the views are brought up to date when nobody looks.
 const RUN_VIEWS: Duration = Duration::from_secs(60);
@@ -54,6 +63,12 @@ const RUN_VIEWS: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// Folder of the checkpoints of their views; without one they are folded anew after a restart.
     pub folder: Option<PathBuf>,
+    /// Who may come in; without accounts everybody is in.
+    pub accounts: Option<Arc<Accounts>>,
+    /// Who looked at whose record.
+    pub trail: Option<Arc<Trail>>,
+    /// They are reached by TLS alone.
+    pub secure: bool,
     /// The doors, where there are any.
     pub doors: Option<Arc<Doors>>,
     /// The desk that groups discharges; without one the pages keep their own, of the packs that are shipped.
@@ -62,14 +77,14 @@ pub struct Settings {
     pub surveillance: Option<Arc<Surveillance>>,
 }
 
-/// The pages over an engine; the checkpoints of their views lie in `folder`.
+/// The pages over an engine without a login; the checkpoints of their views lie in `folder`.
 pub fn pages(engine: Arc<Engine>, access: Arc<Access>, folder: Option<PathBuf>) -> Pages {
     pages_with(engine, access, Settings { folder, ..Settings::default() })
 }
 
 /// The pages over an engine.
 pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) -> Pages {
-    let Settings { folder, doors, drg, surveillance } = settings;
+    let Settings { folder, accounts, trail, secure, doors, drg, surveillance } = settings;
     let own_desk = || Arc::new(Desk::new(folder.clone(), tongmai_views::drg::Shelf::default()));
     let drg = drg.unwrap_or_else(own_desk);
     let own_surveillance = || Arc::new(Surveillance::new(engine.clone(), access.clone(), folder.clone()));
@@ -91,6 +106,10 @@ pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) 
         drg,
         surveillance,
         started,
+        accounts,
+        trail,
+        secure,
+        offers: me::sharing::Offers::default(),
     });
     run_views(&shared);
     Arc::new(move |asked| {
@@ -118,6 +137,10 @@ fn run_views(shared: &Arc<Shared>) {
             if let Some(trouble) = site.engine.take_persons_trouble() {
                 tracing::warn!(%trouble, "the checkpoint of persons could not be saved");
             }
+            let followed = site.trail.as_ref().map(|trail| trail.follow(&site.engine, &site.access));
+            if let Some(Err(failure)) = followed {
+                tracing::error!(%failure, "the trail of reads could not be brought up to date");
+            }
         }
     };
     if let Err(error) = std::thread::Builder::new().name("views".into()).spawn(run) {
@@ -140,6 +163,10 @@ struct Shared {
     /// The ballot office; none without a folder to keep ballots in.
     ballots: Option<Office>,
     started: i64,
+    accounts: Option<Arc<Accounts>>,
+    trail: Option<Arc<Trail>>,
+    secure: bool,
+    offers: me::sharing::Offers,
 }
 
 /// Everything that one page needs: what all share, and who asks for it.
@@ -191,23 +218,56 @@ impl Site {
     }
 }
 
+/// The frame of a page for whoever asks.
+fn frame(site: &Site, asked: &Asked) -> Frame {
+    let mut frame = Frame::of(asked);
+    if let Some(accounts) = &site.accounts {
+        frame.login = true;
+        frame.account = accounts.account(&site.requester.actor).map_or(String::new(), |account| account.name);
+    }
+    frame
+}
+
 async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
-    let frame = Frame::of(asked);
-    let result = match (&asked.method, parts(&asked.path).as_slice()) {
-        (_, ["doors", rest @ ..]) => doors::answer(site, asked, frame, rest).await,
-        (&Method::GET | &Method::HEAD | &Method::POST, ["surveillance", rest @ ..]) => {
-            surveillance::page(site, asked, frame, rest).await
+    let page = frame(site, asked);
+    let parts = parts(&asked.path);
+    match gate::of(site, &site.requester, &parts) {
+        Gate::Open => {}
+        Gate::Login => {
+            let there =
+                format!("{}{}{}", asked.path, if asked.query.is_empty() { "" } else { "?" }, asked.query);
+            let there = if asked.method == Method::GET { there } else { String::new() };
+            return reply::lead(&format!("/login?next={}", frame::encoded(&there)), &[]);
         }
-        (_, ["participation", rest @ ..]) => participation::answer(site, asked, frame, rest).await,
-        (&Method::GET | &Method::HEAD, path) => shown(site, asked, frame, path).await,
-        (&Method::POST, ["drg", rest @ ..]) => drg::answer(site, asked, frame, rest).await,
-        (&Method::POST, ["desk", rest @ ..]) => desk::answer(site, asked, frame, rest).await,
-        (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, frame),
-        _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
+        // A resident has no overview of a region; where they begin is their own page.
+        Gate::Closed if parts.is_empty() => return reply::lead(account::home_address(&site.requester), &[]),
+        Gate::Closed => return problem::show(asked, page, 403, "closed", ""),
+    }
+    if asked.method == Method::POST && !gate::is_own_form(site, asked) {
+        return problem::show(asked, page, 403, "wrong", "");
+    }
+    let result = match (&asked.method, parts.as_slice()) {
+        (_, path @ ["login" | "logout" | "invitation" | "oauth", ..]) => {
+            account::answer(site, asked, page, path).await
+        }
+        (_, ["me", rest @ ..]) => me::answer(site, asked, page, rest).await,
+        (_, ["privacy", rest @ ..]) => privacy::answer(site, asked, page, rest).await,
+        (_, ["emergency", rest @ ..]) => emergency::answer(site, asked, page, rest).await,
+        (&Method::POST, ["share"]) => me::sharing::bring(site, asked, page).await,
+        (_, ["doors", rest @ ..]) => doors::answer(site, asked, page, rest).await,
+        (&Method::GET | &Method::HEAD | &Method::POST, ["surveillance", rest @ ..]) => {
+            surveillance::page(site, asked, page, rest).await
+        }
+        (_, ["participation", rest @ ..]) => participation::answer(site, asked, page, rest).await,
+        (&Method::GET | &Method::HEAD, path) => shown(site, asked, page, path).await,
+        (&Method::POST, ["drg", rest @ ..]) => drg::answer(site, asked, page, rest).await,
+        (&Method::POST, ["desk", rest @ ..]) => desk::answer(site, asked, page, rest).await,
+        (&Method::POST, ["tour", "verify"]) => tour::verify(site, asked, page),
+        _ => Ok(problem::show(asked, page, 405, "wrong", "")),
     };
     match result {
         Ok(answer) => answer,
-        Err(failure) => problem::failed(asked, Frame::of(asked), &failure),
+        Err(failure) => problem::failed(asked, frame(site, asked), &failure),
     }
 }
 
@@ -230,6 +290,9 @@ async fn shown(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> 
         ["drg", rest @ ..] => drg::answer(site, asked, frame, rest).await,
         ["desk", rest @ ..] => desk::answer(site, asked, frame, rest).await,
         ["tour"] => tour::page(site, asked, frame).await,
+        ["home"] => account::home(site, asked, frame).await,
+        ["share"] => me::sharing::share(asked, frame),
+        ["duties"] => duties::page(asked, frame),
         ["help"] => {
             let l = frame.language;
             render(asked, 200, &Help { l, page: frame })

@@ -85,6 +85,36 @@ pub fn see_other_with(address: &str, cookies: &[String]) -> Answer {
     answer
 }
 
+/// Leads to another page of this server, with cookies for the browser to keep.
+pub fn lead(address: &str, cookies: &[String]) -> Answer {
+    let mut answer = lead_away(address);
+    for cookie in cookies {
+        if let Ok(value) = HeaderValue::from_str(cookie) {
+            answer.headers_mut().append(SET_COOKIE, value);
+        }
+    }
+    answer
+}
+
+/// Leads to the registered address of an app.
+pub fn lead_away(address: &str) -> Answer {
+    let mut answer = guarded(plain(303, "text/plain; charset=utf-8", ""));
+    if let Ok(value) = HeaderValue::from_str(address) {
+        answer.headers_mut().insert(LOCATION, value);
+    }
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Lets a form of the page lead on to another origin: browsers hold what a form leads to against the policy too.
+pub fn may_lead_to(mut answer: Answer, origin: &str) -> Answer {
+    let policy = POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
+    if let Ok(value) = HeaderValue::from_str(&policy) {
+        answer.headers_mut().insert(CONTENT_SECURITY_POLICY, value);
+    }
+    answer
+}
+
 /// An asset: its address changes with its content, so it is kept for a year.
 pub fn asset(asked: &Asked, asset: &'static Asset) -> Answer {
     let packs = takes_gzip(asked);
@@ -114,7 +144,8 @@ fn packed(asked: &Asked, status: u16, body: Bytes) -> Answer {
     answer
 }
 
-fn guarded(mut answer: Answer) -> Answer {
+/// Adds the headers that guard every answer.
+pub fn guarded(mut answer: Answer) -> Answer {
     let headers = answer.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -170,11 +170,17 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         })
         .await?;
     let zhuoma = site.release(sealed).await?.into_inner().matches.into_iter().next().map(|p| p.id);
+    // These steps are of people who come in; the sharing of a record means something only where rights decide.
+    let login = site.accounts.is_some();
+    let rights = login && !matches!(site.access.policy(), tongmai_access::Policy::Open);
+    let live = |time: &str| (time == "17:00" && login) || (time == "08:50" && rights);
+    let steps: Vec<Step> =
+        STEPS.into_iter().map(|(time, built)| Step { time, live: built || live(time) }).collect();
     let tour = Tour {
         l: page.language,
         page,
-        steps: STEPS.into_iter().map(|(time, live)| Step { time, live }).collect(),
-        live_steps: STEPS.iter().filter(|step| step.1).count() as i64,
+        live_steps: steps.iter().filter(|step| step.live).count() as i64,
+        steps,
         zhuoma,
         wang_fang: WANG_FANG,
         position: position.cast_signed(),

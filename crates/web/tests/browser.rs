@@ -5,6 +5,7 @@ mod common {
     pub mod county;
     pub mod driver;
     pub mod forms;
+    pub mod people;
 }
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use common::county::{self, Site};
 use common::driver::Browser;
 use common::forms;
+use common::people::{PASSWORD, Town, town};
 use tongmai_http::Service;
 use tongmai_region::story;
 
@@ -190,6 +192,139 @@ async fn outbreak(site: &Site) -> (String, String) {
         tongmai_views::surveillance::Surveillance::new(site.engine.clone(), site.access.clone(), None);
     let card = tokio::task::block_in_place(|| surveillance.look(look)).expect("a view");
     (signal, format!("/surveillance/card/{card}"))
+}
+
+async fn serve_with_login(town: &Town) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (engine, access) = (town.site.engine.clone(), town.site.access.clone());
+    let exports = town.folder.path().join("exports");
+    let service = Service::new(engine, access, Some(town.pages.clone()), exports, false)
+        .with_login(town.accounts.clone())
+        .with_trail(town.trail.clone());
+    tokio::spawn(tongmai_http::serve(Arc::new(service), listener, std::future::pending()));
+    format!("http://{address}")
+}
+
+/// Somebody comes in by the form, without a script of ours.
+fn come_in(browser: &Browser, base: &str, id: &str) {
+    browser.open(&format!("{base}/login?lang=zh-CN&text=normal"));
+    browser.run(&format!(
+        "document.querySelector('[name=account]').value = '{id}'; \
+         document.querySelector('[name=password]').value = '{PASSWORD}'; \
+         document.querySelector('main form').submit(); \
+         return new Promise(done => setTimeout(done, 600))"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_behind_the_login_in_a_browser() {
+    let Some(axe) = axe() else { return tongmai_testkit::skipped("axe-core could not be fetched from npm") };
+    let Some(browser) = Browser::start() else {
+        return tongmai_testkit::skipped("chromium and chromium-driver are not installed");
+    };
+    let town = town(40).await;
+    let base = serve_with_login(&town).await;
+    let record = town.zhuoma.clone();
+    let mut doctor = town.login("dr-li").await;
+    doctor.get(&format!("/resource/Patient/{record}")).await;
+    doctor.post("/emergency", &[("patient", &record), ("reason", "病人昏迷，需要病史")]).await;
+    doctor.get(&format!("/person/{record}")).await;
+    let mut zhuoma = town.login("zhuoma").await;
+    zhuoma.post("/me/requests", &[("of", &record), ("kind", "correction"), ("text", "血型写错了")]).await;
+    let looked = zhuoma.get("/me/looked").await;
+    let proof = looked.text.split("href=\"/me/looked/").nth(1).and_then(|rest| rest.split('"').next());
+    let proof = format!("/me/looked/{}", proof.expect("a proof"));
+    let emergency = format!("/emergency?patient={record}");
+    let visits: [(&str, &[(&str, &str)]); 4] = [
+        ("", &[("login", "/login"), ("invitation", "/invitation"), ("duties", "/duties")]),
+        (
+            "zhuoma",
+            &[
+                ("me", "/me"),
+                ("looked", "/me/looked"),
+                ("proof", proof.as_str()),
+                ("sharing", "/me/sharing"),
+                ("sharing-code", "/me/sharing/code"),
+                ("requests", "/me/requests"),
+                ("family", "/me/family"),
+            ],
+        ),
+        ("dr-li", &[("home", "/home"), ("share", "/share"), ("emergency", emergency.as_str())]),
+        (
+            "privacy-he",
+            &[
+                ("privacy-requests", "/privacy/requests"),
+                ("privacy-emergency", "/privacy/emergency"),
+                ("privacy-consents", "/privacy/consents"),
+                ("privacy-log", "/privacy/log"),
+                ("closed", "/people"),
+            ],
+        ),
+    ];
+    let pictures = target().join("screenshots");
+    std::fs::create_dir_all(&pictures).expect("a folder");
+    let faults = tokio::task::block_in_place(|| {
+        let mut faults = Vec::new();
+        for (who, pages) in visits {
+            if !who.is_empty() {
+                come_in(&browser, &base, who);
+            }
+            for (name, path) in pages {
+                for (width, language, size) in [
+                    (1280, "zh-CN", "normal"),
+                    (360, "zh-CN", "large"),
+                    (360, "en", "normal"),
+                    (1280, "en", "large"),
+                ] {
+                    let sign = if path.contains('?') { '&' } else { '?' };
+                    browser.resize(width, 800);
+                    browser.open(&format!("{base}{path}{sign}lang={language}&text={size}"));
+                    let which =
+                        format!("{name}-{language}-{width}{}", if size == "large" { "-large" } else { "" });
+                    let found = look(&browser, &axe, &which, width, &pictures);
+                    faults.extend(found.into_iter().filter(|fault| !fault.contains("status of 403")));
+                }
+                if *name == "proof" {
+                    faults.extend(proof_is_checked(&browser));
+                }
+                if matches!(who, "zhuoma") {
+                    faults.extend(elder_mode(&browser, &format!("{base}{path}"), name));
+                }
+            }
+        }
+        faults
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The proof is checked by the page's own script, within the time that was promised.
+fn proof_is_checked(browser: &Browser) -> Vec<String> {
+    let said = browser.run("return document.querySelector('#proof').textContent");
+    let took = browser.run("return Number(document.querySelector('#proof').dataset.took)").as_f64();
+    eprintln!("a proof took {took:?} ms in the browser");
+    match (said.as_str().is_some_and(|said| said.starts_with('✓')), took) {
+        (true, Some(took)) if took <= 50.0 => Vec::new(),
+        _ => vec![format!("the proof: {said}, {took:?} ms")],
+    }
+}
+
+/// Large text is at least 20 CSS pixels, and what is pressed at least 60 high.
+fn elder_mode(browser: &Browser, address: &str, name: &str) -> Vec<String> {
+    browser.resize(360, 800);
+    browser.open(&format!("{address}?lang=zh-CN&text=large"));
+    let small = browser.run(
+        "return [...document.querySelectorAll('main button, main .button, main .choice, main .big li')] \
+         .filter(target => target.getBoundingClientRect().height < 59.5).map(target => target.outerHTML.slice(0, 80))",
+    );
+    let size = browser
+        .run("return parseFloat(getComputedStyle(document.querySelector('main p, main li')).fontSize)");
+    let mut faults: Vec<String> =
+        small.as_array().into_iter().flatten().map(|one| format!("{name}: {one}")).collect();
+    if size.as_f64().is_none_or(|size| size < 17.4) {
+        faults.push(format!("{name}: text of {size} pixels"));
+    }
+    faults
 }
 
 /// What is wrong with the page that is open.

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod codegen;
 mod dictionary;
+mod duties;
 mod test;
 mod wst500;
 
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Write the coverage page of the WS/T 500 documents from the tables
     CoverageWst500,
+    /// Note what the tests of the duties came to, from the output of a test run
+    Duties(duties::Arguments),
     /// Train the dictionary of stored bodies on the synthetic county
     TrainDictionary,
 }
@@ -45,6 +48,7 @@ fn main() -> Result<()> {
         Command::Codegen(arguments) => codegen::run(&arguments),
         Command::CodegenWst500 { data } => wst500::run(&data),
         Command::CoverageWst500 => wst500::coverage(),
+        Command::Duties(arguments) => duties::run(&arguments),
         Command::TrainDictionary => dictionary::train(),
     }
 }

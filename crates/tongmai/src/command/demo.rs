@@ -13,8 +13,9 @@ use tongmai_engine::{Engine, Validation};
 use tongmai_region::County;
 use tongmai_region::fhir::Counts;
 
-use super::serve::{serve, start_log};
+use super::serve::{Door, serve, start_log};
 use crate::installation::{Installation, Place, now};
+use crate::login;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// Address to listen on; a port of 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// No login: everybody on this machine sees everything.
+    #[arg(long)]
+    open: bool,
     /// Make the county and end.
     #[arg(long)]
     no_serve: bool,
@@ -65,10 +69,25 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.no_serve {
         return Ok(());
     }
-    serve(installation, arguments.listen, None, |address| {
+    let accounts = if arguments.open { None } else { Some(login::accounts(&installation.folder)?) };
+    let logins = match &accounts {
+        Some(accounts) => login::invent(&installation, accounts)?,
+        None => Vec::new(),
+    };
+    serve(installation, Door { listen: arguments.listen, mllp: None, accounts }, |address| {
         println!();
         println!("  清禾县 Qinghe County is alive:  http://{address}/");
         println!("  Take the tour:                 http://{address}/tour");
+        if !logins.is_empty() {
+            println!();
+            println!(
+                "  Log in at http://{address}/login as one of these; the passwords are new with each start:"
+            );
+            for login in &logins {
+                println!("    {:14} {:13} {}", login.id, login.password, login.who);
+            }
+            println!();
+        }
         println!("  FHIR R4:                       http://{address}/fhir/metadata");
         println!();
         println!("  All people are invented. Stop with Ctrl-C.");

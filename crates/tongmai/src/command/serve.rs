@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
+use tongmai_accounts::Accounts;
 use tongmai_base::limits;
 use tongmai_blob::Blobs;
 use tongmai_dicom::web::{Ask, DicomWeb};
@@ -17,6 +18,7 @@ use tongmai_http::{Answer, Asked, Pages, Service};
 use tongmai_views::surveillance::{Rules, Surveillance, install_rules};
 
 use crate::installation::{Installation, Place, now};
+use crate::login;
 
 /// How often superseded index rows are dropped that no page link can ask for any more.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
@@ -41,12 +43,14 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     start_log();
-    if !arguments.open {
-        bail!("there is no access control yet: add --open to serve synthetic data to this machine alone");
-    }
     let validation = if arguments.accept_invalid { Validation::Accept } else { Validation::Reject };
     let installation = Installation::open(&arguments.place, validation)?;
-    serve(installation, arguments.listen, arguments.mllp, |address| {
+    let accounts = if arguments.open { None } else { Some(login::accounts(&installation.folder)?) };
+    if accounts.as_ref().is_some_and(|accounts| accounts.state().accounts.is_empty()) {
+        println!("Nobody has an account yet: stop, and open one with 'tongmai account new'.");
+    }
+    let door = Door { listen: arguments.listen, mllp: arguments.mllp, accounts };
+    serve(installation, door, |address| {
         println!("Tongmai 通脉 listens on http://{address}  (FHIR at http://{address}/fhir)");
     })
 }
@@ -58,16 +62,22 @@ pub fn start_log() {
     let _ = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
+/// Where an installation is reached, and by whom.
+pub struct Door {
+    /// Address of FHIR and pages.
+    pub listen: SocketAddr,
+    /// Address of HL7 v2.
+    pub mllp: Option<SocketAddr>,
+    /// Who may come in; `None` is everybody on this machine.
+    pub accounts: Option<Arc<Accounts>>,
+}
+
 /// Serves an installation until it is told to stop.
-pub fn serve(
-    installation: Installation,
-    listen: SocketAddr,
-    mllp: Option<SocketAddr>,
-    ready: impl FnOnce(SocketAddr),
-) -> Result<()> {
+pub fn serve(installation: Installation, door: Door, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+    let Door { listen, mllp, accounts } = door;
     if let Some(open) = [Some(listen), mllp].into_iter().flatten().find(|address| !address.ip().is_loopback())
     {
-        bail!("without a login only a loopback address is served: listen on 127.0.0.1:{}", open.port());
+        bail!("without TLS only a loopback address is served: listen on 127.0.0.1:{}", open.port());
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build()?;
@@ -86,8 +96,12 @@ pub fn serve(
         let (engine, access) = (installation.engine.clone(), installation.access.clone());
         let surveillance = Arc::new(Surveillance::new(engine, access, Some(views.clone())));
         surveillance.follow()?;
+        let trail = login::trail(&installation.folder)?;
         let settings = tongmai_web::Settings {
             folder: Some(views),
+            accounts: accounts.clone(),
+            trail: Some(trail.clone()),
+            secure: false,
             doors: Some(doors.clone()),
             drg: Some(desk.clone()),
             surveillance: Some(surveillance.clone()),
@@ -95,16 +109,19 @@ pub fn serve(
         let pages =
             tongmai_web::pages_with(installation.engine.clone(), installation.access.clone(), settings);
         let pages = super::doors::before(doors.clone(), pages);
-        let service = Arc::new(
-            Service::new(
-                installation.engine.clone(),
-                installation.access.clone(),
-                Some(with_images(pages, &installation)?),
-                installation.folder.join("exports"),
-                installation.remote_store,
-            )
-            .with_drg(desk),
-        );
+        let service = Service::new(
+            installation.engine.clone(),
+            installation.access.clone(),
+            Some(with_images(pages, &installation)?),
+            installation.folder.join("exports"),
+            installation.remote_store,
+        )
+        .with_drg(desk)
+        .with_trail(trail);
+        let service = Arc::new(match accounts {
+            Some(accounts) => service.with_login(accounts),
+            None => service,
+        });
         let grouping = tokio::spawn(group_discharges(service.clone()));
         if let Some(address) = mllp {
             let socket = TcpListener::bind(address)

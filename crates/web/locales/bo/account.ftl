@@ -1,0 +1,1 @@
+# Accounts, login, residents' pages: awaiting translation.
