@@ -35,6 +35,7 @@ pub fn convert(
         sender: custodian.and_then(|id| id.attribute("root")).unwrap_or_default().to_owned(),
         message_id: message_id.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/"),
         kind: document.child("code").and_then(|code| code.attribute("code")).unwrap_or_default().to_owned(),
+        ..Source::default()
     };
     let mut maker = Maker {
         tables,

@@ -40,6 +40,7 @@ impl Form {
                 sender: self.sender.and_then(|at| record.text(at, 0)).unwrap_or_default(),
                 message_id: known.collect::<Vec<_>>().join("/"),
                 kind: self.kind.clone(),
+                ..Source::default()
             },
             made: Vec::new(),
             by_key: HashMap::new(),

@@ -635,7 +635,7 @@ fn person_items(patient: &Json<'_>, day: i64) -> Items {
         }
     };
     put("name", &person_name(patient));
-    put(patient.text("gender").unwrap_or(""));
+    put("sex", patient.text("gender").unwrap_or(""));
     put("birth-date", patient.text("birthDate").unwrap_or(""));
     let birth = patient.text("birthDate").and_then(tongmai_fhir::search::date::parse);
     let birth = birth.map(|read| day_of(read.low));
