@@ -510,7 +510,7 @@ async fn figures_are_the_same_when_they_are_counted_again() {
 }
 
 /// Sends a form and follows where it leads.
-async fn send(site: &Site, address: &str, form: &[(&str, &str)]) -> (u16, String) {
+async fn fill_in(site: &Site, address: &str, form: &[(&str, &str)]) -> (u16, String) {
     let body: Vec<String> = form
         .iter()
         .map(|(name, value)| {
@@ -558,7 +558,7 @@ async fn a_newborn_twin_is_registered_through_the_page() {
     let register = async |number: &'static str, order: &'static str| {
         let form = borrowed(&form(number, order));
         let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        send(&site, "/desk/newborn", &form).await
+        fill_in(&site, "/desk/newborn", &form).await
     };
     let (status, page) = register("990123190001010000", "2").await;
     assert!(status == 422 && page.contains("没有这个身份证号的档案") && page.contains("03:20"), "{page}");
@@ -597,10 +597,16 @@ async fn overrides_take_two_people_on_the_page() {
     let open = format!("/desk?pair={a}.{b}");
     assert!(get(&site, &open).await.text.contains("须由两人先后确认"));
     let decide = async |who: &str| {
-        send(
+        fill_in(
             &site,
             "/desk",
-            &[("left", &a), ("right", &b), ("who", who), ("why", "改过名"), ("decision", "same")],
+            &[
+                ("left", a.as_str()),
+                ("right", b.as_str()),
+                ("who", who),
+                ("why", "改过名"),
+                ("decision", "same"),
+            ],
         )
         .await
     };

@@ -246,7 +246,9 @@ async fn a_need_becomes_a_project(town: &Town) -> (String, String) {
     let refused = town
         .send("enter/project", &[("title", "长期处方"), ("kind", "policy"), ("agency", &agency)], "")
         .await;
-    assert!(refused.status == 400 && refused.text.contains("受影响人数") && refused.text.contains("长期处方"));
+    assert!(
+        refused.status == 400 && refused.text.contains("受影响人数") && refused.text.contains("长期处方")
+    );
     town.enter(
         "enter/project",
         &[

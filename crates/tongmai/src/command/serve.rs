@@ -1,8 +1,8 @@
 //! `tongmai serve`: FHIR and pages over HTTP.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
