@@ -90,7 +90,7 @@ impl Desk {
         while let Some(&record) = reached.get(at) {
             at += 1;
             let said = self.linker.decisions().iter().filter(|decision| {
-                decision.evidence.is_none()
+                decision.by_person
                     && decision.refusal.is_none()
                     && matches!(decision.action, tongmai_identity::person::Action::Merge { .. })
                     && decision.records.contains(&record)
@@ -314,6 +314,11 @@ impl Engine {
     /// Nothing is written when a text is missing or too long, a patient is unknown, or nothing would
     /// change. When somebody else's ruling came in between, this one stays in the ledger without effect.
     pub async fn rule(&self, sight: &Sight, ruling: &Ruling) -> Outcome<Sealed<Written>> {
+        if sight.limits().is_some() {
+            for patient in &ruling.patients {
+                self.now_of(sight, patient)?;
+            }
+        }
         let ruling = &self.admit(ruling)?;
         let text = ruling.to_provenance(self.now());
         let checked = self.check(text.as_bytes(), provenance_type())?;

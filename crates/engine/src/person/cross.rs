@@ -72,6 +72,7 @@ impl Engine {
     /// Not found when no record has it; a conflict when records of several persons have it.
     pub fn person_by_identifier(&self, sight: &Sight, system: &str, value: &str) -> Outcome<Sealed<Person>> {
         let found = self.patients_of(sight, system, value)?;
+        let eye = self.eye(sight, &mut *self.store.snapshot()?)?;
         let desk = self.desk()?;
         let records: Vec<_> = found.iter().filter_map(|patient| self.number(&desk, &patient.id)).collect();
         let persons: BTreeSet<_> =
@@ -86,7 +87,7 @@ impl Engine {
                 .repair("let a person look at them on the identity desk"));
         }
         let record = *records.first().ok_or_else(unknown)?;
-        self.person_at(&desk, record)?.ok_or_else(unknown)
+        self.person_at(&eye, &desk, record)?.ok_or_else(unknown)
     }
 
     /// The other numbers of the person who has this one; with `targets`, those of these systems only.

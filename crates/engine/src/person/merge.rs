@@ -4,7 +4,7 @@
 //! is marked as replaced (`active` false, `link` replaced-by) and the target as replacing it, as the
 //! operation demands; all in one transaction. It is taken back by undoing the ruling.
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::json::{Json, write_string};
 
@@ -128,8 +128,9 @@ impl Engine {
             who: merge.who.clone(),
             why: merge.why.clone(),
         };
+        // Who may not see one of them is told no more than that it is not there.
+        let (source, target) = (self.now_of(sight, &merge.source)?, self.now_of(sight, &merge.target)?);
         let ruling = self.admit(&ruling)?;
-        let (source, target) = (self.now_of(&merge.source)?, self.now_of(&merge.target)?);
         let result = linked(&target, true, &merge.source, "replaces")?;
         if merge.preview {
             let position = target.seq;
@@ -175,11 +176,12 @@ impl Engine {
     }
 
     /// The current version of a patient that the matcher knows.
-    fn now_of(&self, id: &str) -> Outcome<Resource> {
-        let desk = self.desk()?;
+    pub(super) fn now_of(&self, sight: &Sight, id: &str) -> Outcome<Resource> {
         let mut snapshot = self.store.snapshot()?;
+        let eye = self.eye(sight, &mut *snapshot)?;
+        let desk = self.desk()?;
         let member = match self.number(&desk, id) {
-            Some(record) => self.member(&mut *snapshot, &desk, record)?,
+            Some(record) => self.seen_member(&eye, Point::Person, &mut *snapshot, &desk, record)?,
             None => None,
         };
         member.map(|member| member.resource).ok_or_else(|| Failure::not_found(format!("Patient/{id}")))
