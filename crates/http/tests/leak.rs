@@ -282,9 +282,9 @@ impl World {
             .enable_all()
             .build()
             .expect("a runtime");
-        let service =
-            Service::new(engine.clone(), access.clone(), None, folder.path().join("exports"), false)
-                .with_login(Arc::new(Always(Arc::new(kind.requester.clone()))));
+        let exports = folder.path().join("exports");
+        let mut service = Service::new(engine.clone(), access.clone(), None, exports, false);
+        service.identify = Arc::new(Always(Arc::new(kind.requester.clone())));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         let service = Arc::new(service);
