@@ -16,8 +16,7 @@ use http_body_util::BodyExt;
 use hyper::header::ACCEPT_LANGUAGE;
 use hyper::{HeaderMap, Method};
 use tongmai_gateway::hl7v2::listen::Listener;
-use tongmai_gateway::hl7v2::{Options, mllp};
-use tongmai_gateway::pipeline::Pipeline;
+use tongmai_gateway::hl7v2::mllp;
 use tongmai_http::Asked;
 use tongmai_views::surveillance::Surveillance;
 
@@ -153,8 +152,7 @@ async fn a_message_by_the_door_is_a_card_and_an_alarm_within_two_seconds() {
     surveillance.follow().expect("a thread");
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("an address");
-    let pipeline = Pipeline::new(site.engine.clone(), site.access.clone());
-    tokio::spawn(Arc::new(Listener::new(pipeline, Options::default(), || county::NOW)).serve(socket));
+    tokio::spawn(Arc::new(Listener::new(site.doors.clone())).serve(socket));
     let message = "MSH|^~\\&|LIS|H|TM|Q|20261121090000||ORU^R01^ORU_R01|1|P|2.5.1|||||CHN|UNICODE UTF-8\r\
         PID|1||P1^^^H^MR||王^五||19790306|M|||1号^^清禾县^禾州省^^CN^H^^河湾镇\r\
         OBR|1|O1|R1|CTX^霍乱毒素基因检测^L|||20261121085900+0800\r\
