@@ -38,7 +38,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The text of a column, full width made half and placeholders taken out.
+    /// The text of a column; nothing where a placeholder stands.
     pub fn text(&self, column: usize, number: usize) -> Option<String> {
         let cell = self.cells.iter().find(|cell| cell.column == column && cell.number == number)?;
         Some(value::clean(&cell.text)).filter(|text| !text.is_empty())

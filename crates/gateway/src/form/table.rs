@@ -319,6 +319,7 @@ fn numbered(pattern: &str, number: usize, digits: usize) -> String {
 fn checks(rules: &str) -> Result<Vec<Check>, String> {
     rules
         .split_whitespace()
+        .filter(|rule| *rule != "-")
         .map(|rule| {
             let number = |text: &str| text.parse().map_err(|_| format!("'{rule}' has no number"));
             Ok(match rule.split_once('=').unwrap_or((rule, "")) {
