@@ -1,6 +1,7 @@
 //! `tongmai drg …`: rule packs, grouping, explanation and payment from the command line.
 
 mod files;
+mod front_pages;
 mod group;
 mod import;
 mod pay;

@@ -26,8 +26,8 @@ pub struct Arguments {
     /// Folder of the tables of an OpenDRG JSON.
     #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
-    /// The cases: a JSON object a line (.jsonl), or a table (.csv, Excel) whose heading names the same fields;
-    /// packed as .zst or .gz, or -.
+    /// The cases: a JSON object a line (.jsonl), or a table (.csv, Excel) whose heading names the same fields, or
+    /// front pages in the layout of HQMS; packed as .zst or .gz, or -.
     #[arg(long = "in", value_name = "FILE")]
     input: PathBuf,
     /// Where the cases with their groups go (.jsonl, .zst, .gz or -).

@@ -1,10 +1,10 @@
 //! Grouped cases as records: a JSON object a line, or a table with a heading.
 
-use super::tables;
+use super::{front_pages, tables};
 use crate::input;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::Path;
 use tongmai_drg::payment::Decimal;
 use tongmai_drg::settlement::Stay;
@@ -15,9 +15,15 @@ pub fn is_table(path: &Path) -> bool {
     tables::is_workbook(path) || name.trim_end_matches(".zst").trim_end_matches(".gz").ends_with(".csv")
 }
 
-/// Every record of a file: `.jsonl` (plain, `.zst`, `.gz`, `-`), `.csv` or Excel.
+/// Every record of a file: `.jsonl` (plain, `.zst`, `.gz`, `-`), `.csv` or Excel; front pages in the layout of HQMS
+/// become cases.
 pub fn read(path: &Path) -> Result<Vec<Value>> {
     if is_table(path) {
+        let mut bytes = Vec::new();
+        input::open(path)?.reader.read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
+        if let Some(cases) = front_pages::cases(&bytes) {
+            return Ok(cases);
+        }
         let rows = tables::rows(path)?;
         let Some((heading, rows)) = rows.split_first() else { return Ok(Vec::new()) };
         let record = |row: &Vec<String>| {
