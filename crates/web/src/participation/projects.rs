@@ -22,8 +22,6 @@ use crate::{Site, problem, reply};
 
 /// Kinds of projects.
 const KINDS: [&str; 4] = ["policy", "service_change", "research", "drug_development"];
-/// Degrees of participation.
-const DEGREES: [&str; 5] = ["inform", "consult", "involve", "collaborate", "empower"];
 
 /// `/participation/office`
 pub async fn office(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
