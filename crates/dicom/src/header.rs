@@ -6,14 +6,13 @@
 
 use std::io::Cursor;
 
-use dicom_core::header::Header as _;
 use dicom_core::value::Value;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileDicomObject, InMemDicomObject, OpenFileOptions};
 use tongmai_base::{Finding, Severity, limits};
 
-use crate::charset;
+use crate::{charset, lengths};
 
 /// Where the preamble ends and the file's own word begins.
 const MAGIC: usize = 128;
@@ -40,6 +39,10 @@ pub fn read(bytes: &[u8]) -> Result<Header, Finding> {
     if bytes.get(MAGIC..MAGIC + 4) != Some(b"DICM") {
         let message = "the file does not begin with a preamble of 128 bytes and DICM".to_owned();
         return refuse("not-dicom", message, "send a file of DICOM PS3.10");
+    }
+    if let Some((tag, length, left)) = lengths::first_too_long(bytes) {
+        let message = format!("element {tag} claims {length} bytes, {left} are left");
+        return refuse("malformed", message, "send the whole file, as it was written");
     }
     let mut plain = bytes.to_vec();
     let sets = take_character_set(&mut plain);

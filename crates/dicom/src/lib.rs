@@ -8,6 +8,7 @@
 pub mod charset;
 pub mod header;
 pub mod json;
+mod lengths;
 pub mod multipart;
 pub mod study;
 pub mod web;

@@ -46,8 +46,13 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Opens an installation, making it if there is none.
+    /// Opens an installation, making it if there is none; nothing decides on records but the commands themselves.
     pub fn open(place: &Place, validation: Validation) -> Result<Installation> {
+        Installation::under(place, validation, Policy::Open)
+    }
+
+    /// Opens an installation whose records are read under a policy.
+    pub fn under(place: &Place, validation: Validation, policy: Policy) -> Result<Installation> {
         let folder = place.data.clone();
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -62,7 +67,7 @@ impl Installation {
         let surroundings = Surroundings { now, random };
         let engine = Arc::new(Engine::start(store, surroundings, validation)?);
         engine.keep_persons(Some(folder.join("views")), person_rules(&folder)?);
-        let access = Arc::new(Access::open(Policy::Open, &folder.join("reads"), now)?);
+        let access = Arc::new(Access::open(policy, &folder.join("reads"), now)?);
         Ok(Installation { engine, access, folder, remote_store: place.store.is_some(), _lock: lock })
     }
 }

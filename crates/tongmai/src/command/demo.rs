@@ -13,7 +13,7 @@ use tongmai_engine::{Engine, Validation};
 use tongmai_region::County;
 use tongmai_region::fhir::Counts;
 
-use super::serve::{Door, serve, start_log};
+use super::serve::{Door, policy, serve, start_log};
 use crate::installation::{Installation, Place, now};
 use crate::login;
 
@@ -37,6 +37,9 @@ pub struct Arguments {
     /// No login: everybody on this machine sees everything.
     #[arg(long)]
     open: bool,
+    /// What each role sees of each record follows from this law: mainland, hongkong or hipaa.
+    #[arg(long, value_name = "LAW", conflicts_with = "open")]
+    rules: Option<String>,
     /// Make the county and end.
     #[arg(long)]
     no_serve: bool,
@@ -69,6 +72,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.no_serve {
         return Ok(());
     }
+    let policy = policy(arguments.rules.as_deref())?;
+    // Made without rules, read under them.
+    drop(installation);
+    let installation = Installation::under(&place, Validation::Reject, policy)?;
     let accounts = if arguments.open { None } else { Some(login::accounts(&installation.folder)?) };
     let logins = match &accounts {
         Some(accounts) => login::invent(&installation, accounts)?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
+use tongmai_access::{Policy, Rulebook};
 use tongmai_accounts::Accounts;
 use tongmai_base::limits;
 use tongmai_blob::Blobs;
@@ -36,15 +37,27 @@ pub struct Arguments {
     /// No login: everybody who reaches the address sees everything. Only on a loopback address, for synthetic data.
     #[arg(long)]
     open: bool,
+    /// What each role sees of each record follows from this law, its agreements and consents: mainland, hongkong
+    /// or hipaa. Without it a login decides on pages alone.
+    #[arg(long, value_name = "LAW", conflicts_with = "open")]
+    rules: Option<String>,
     /// Keep content that breaks a rule, with its findings, instead of refusing it.
     #[arg(long)]
     accept_invalid: bool,
 }
 
+/// The policy of a law that comes with the program, every organisation with a full agreement; without one, open.
+pub fn policy(law: Option<&str>) -> Result<Policy> {
+    let Some(law) = law else { return Ok(Policy::Open) };
+    let book = Rulebook::builtin(law).map_err(|error| anyhow::anyhow!("--rules: {error}"))?;
+    Ok(Policy::Rules(Arc::new(book.with_others(Rulebook::full_agreement()))))
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     start_log();
     let validation = if arguments.accept_invalid { Validation::Accept } else { Validation::Reject };
-    let installation = Installation::open(&arguments.place, validation)?;
+    let installation =
+        Installation::under(&arguments.place, validation, policy(arguments.rules.as_deref())?)?;
     let accounts = if arguments.open { None } else { Some(login::accounts(&installation.folder)?) };
     if accounts.as_ref().is_some_and(|accounts| accounts.state().accounts.is_empty()) {
         println!("Nobody has an account yet: stop, and open one with 'tongmai account new'.");
