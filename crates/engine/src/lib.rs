@@ -134,6 +134,11 @@ impl Engine {
         &self.store
     }
 
+    /// The secret of the installation, for what is kept beside the ledger.
+    pub fn secret(&self) -> [u8; 32] {
+        self.store.secret()
+    }
+
     /// Milliseconds since 1970.
     pub fn now(&self) -> i64 {
         (self.surroundings.now)()

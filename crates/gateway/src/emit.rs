@@ -74,7 +74,7 @@ impl Visit {
         format!("{}{}", self.family, self.given)
     }
 
-    fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         !self.end.is_empty()
     }
 

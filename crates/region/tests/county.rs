@@ -76,7 +76,7 @@ fn hash_of(seed: u64, people: usize) -> String {
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
     // Pinned: whoever changes what the county says changes this line, and knows it.
-    assert_eq!(hash_of(1, 200), "2bcdaa825a8252ca");
+    assert_eq!(hash_of(1, 200), "ac16d91404802514");
     assert_ne!(hash_of(2, 200), hash_of(1, 200));
 }
 

@@ -92,7 +92,7 @@ pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) 
     let started = engine.now();
     // Ballots lie beside the views, in a folder of their own: they are no view, and nothing rebuilds them.
     let ballots = folder.as_deref().and_then(Path::parent).map(|data| data.join("ballots"));
-    let ballots = ballots.map(|folder| Office::new(&folder, engine.store().secret()));
+    let ballots = ballots.map(|folder| Office::new(&folder, engine.secret()));
     let shared = Arc::new(Shared {
         participation: Running::new(folder.clone()),
         outcomes: Running::new(folder.clone()),

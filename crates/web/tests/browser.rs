@@ -209,6 +209,8 @@ async fn serve_with_login(town: &Town) -> String {
 /// Somebody comes in by the form, without a script of ours.
 fn come_in(browser: &Browser, base: &str, id: &str) {
     browser.open(&format!("{base}/login?lang=zh-CN&text=normal"));
+    let there = browser.run("return document.querySelector('[name=account]') ? '' : document.body.innerText");
+    assert_eq!(there, "", "the login has no form for {id}");
     browser.run(&format!(
         "document.querySelector('[name=account]').value = '{id}'; \
          document.querySelector('[name=password]').value = '{PASSWORD}'; \

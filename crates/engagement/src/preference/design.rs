@@ -121,6 +121,7 @@ impl Plan {
     }
 
     fn improve(&self, design: &mut Design, error: &mut f64) {
+        self.exchange(design, error);
         for task in 0..self.tasks {
             for alternative in 0..self.alternatives {
                 for (attribute, &levels) in self.levels.iter().enumerate() {
@@ -135,6 +136,30 @@ impl Plan {
                             *error = tried;
                         } else {
                             design[task][alternative][attribute] = before;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Exchanges the levels of two alternatives: what no change of one level alone comes upon, since on the way the
+    /// two would be alike.
+    fn exchange(&self, design: &mut Design, error: &mut f64) {
+        for task in 0..self.tasks {
+            for right in 1..self.alternatives {
+                for left in 0..right {
+                    for attribute in 0..self.levels.len() {
+                        let (a, b) = (design[task][left][attribute], design[task][right][attribute]);
+                        if a == b {
+                            continue;
+                        }
+                        (design[task][left][attribute], design[task][right][attribute]) = (b, a);
+                        let tried = self.cost(design);
+                        if tried < *error * (1.0 - 1e-9) {
+                            *error = tried;
+                        } else {
+                            (design[task][left][attribute], design[task][right][attribute]) = (a, b);
                         }
                     }
                 }

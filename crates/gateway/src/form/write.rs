@@ -171,10 +171,15 @@ impl Finder<'_, '_> {
             let wanted = if is_running(&link.to) { number } else { 0 };
             let Some(found) = self.found.get(&(link.to.clone(), wanted)) else { continue };
             let target = at(&link.target, node, number).and_then(|to| to.text("reference"));
-            if target.and_then(|url| self.by_url.get(url)) != Some(found) {
+            if target.and_then(|url| self.by_url.get(url)) == Some(found) {
+                any = true;
+                continue;
+            }
+            // One place may refer to one thing or to another: to the insurer, or to the patient who pays.
+            let others = self.form.links.iter().filter(|other| other.target == link.target);
+            if others.count() == 1 {
                 return false;
             }
-            any = true;
         }
         any || !self.form.links.iter().any(|link| link.target.resource == key)
     }

@@ -15,7 +15,7 @@ pub const EXTENSION: &str = "urn:tongmai:wst500:";
 pub const REPETITIONS: usize = 200;
 
 /// A path, and the resource that it begins at.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// `Patient`, `Practitioner:author`, or empty where the resource is known.
     pub resource: String,
@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// One step of a path.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub name: String,
     pub which: Which,

@@ -257,6 +257,9 @@ fn fact(parts: &[&str]) -> String {
 /// What must stand in the ledger of a visit.
 pub fn expected(visit: &Visit) -> String {
     let instant = |time: &str| {
+        if time.is_empty() {
+            return String::new();
+        }
         let part = |from: usize, to: usize| time.get(from..to).unwrap_or_default();
         format!(
             "{}-{}-{}T{}:{}:{}+08:00",
@@ -279,7 +282,7 @@ pub fn expected(visit: &Visit) -> String {
         &visit.number,
         if visit.inpatient { "IMP" } else { "AMB" },
         &instant(&visit.start),
-        &if visit.inpatient { instant(&visit.end) } else { String::new() },
+        &if visit.inpatient && visit.is_over() { instant(&visit.end) } else { String::new() },
         &visit.citizen,
         &visit.name(),
         &visit.sex,
