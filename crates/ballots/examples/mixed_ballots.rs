@@ -24,7 +24,7 @@ fn main() {
     let list: Vec<String> = (0..voters / 2).map(|n| format!("paper {n}")).collect();
     for part in list.chunks(2_000) {
         for sheet in runtime.block_on(room.print(part)).expect("sheets") {
-            let channel = if tokens.len() % 3 == 0 { Channel::Proxy } else { Channel::Paper };
+            let channel = if tokens.len().is_multiple_of(3) { Channel::Proxy } else { Channel::Paper };
             tokens.push((room.token_of(&sheet.code).expect("a token"), channel));
         }
     }

@@ -79,7 +79,7 @@ fn main() {
         let begun = Instant::now();
         let decision = register.look(record, |subject| {
             // Half of the requests come from the organisation that the person chose.
-            if record % 2 == 0 {
+            if record.is_multiple_of(2) {
                 request.organisation = subject.sides[0].grants[0].organisation;
             }
             decide(&pack, &roles, &request, &item, subject)

@@ -6,6 +6,8 @@
 use dicom_core::Tag;
 use dicom_dictionary_std::{tags, uids};
 
+/// Explicit representations, big endian: retired, and still sent.
+const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 const UNDEFINED: u32 = u32::MAX;
 /// Group of the marks within sequences, whose length follows at once.
 const MARKS: u16 = 0xFFFE;
@@ -51,7 +53,7 @@ pub fn first_too_long(bytes: &[u8]) -> Option<(Tag, u32, usize)> {
             let uid = text.trim_end_matches(['\0', ' ']);
             of_data = Syntax {
                 explicit: uid != uids::IMPLICIT_VR_LITTLE_ENDIAN,
-                big_endian: uid == uids::EXPLICIT_VR_BIG_ENDIAN,
+                big_endian: uid == EXPLICIT_BIG_ENDIAN,
             };
         }
         at = if steps_in { start } else { start + length as usize };

@@ -175,7 +175,7 @@ fn record(form: &Form, header: &Header) -> Record {
         .filter(char::is_ascii_digit)
         .take(6)
         .collect();
-    let time = if time.len() % 2 == 0 && time.len() >= 4 { time } else { String::new() };
+    let time = if time.len().is_multiple_of(2) && time.len() >= 4 { time } else { String::new() };
     if !date.is_empty() {
         push("started", format!("{}{time}", date.replace('.', "")));
     }

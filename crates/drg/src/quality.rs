@@ -135,7 +135,7 @@ impl Rules {
                 found.push(Found { rule, evidence });
             }
         }
-        found.sort_by(|a, b| b.rule.grade.cmp(&a.rule.grade));
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.rule.grade));
         found
     }
 }

@@ -12,6 +12,9 @@ use crate::{Engine, Resource};
 /// Versions looked at at once when some of them may be hidden.
 const SEEN_STEP: usize = 200;
 
+/// Gives the events before a position, newest first.
+type More<'m> = &'m mut dyn FnMut(&mut dyn Snapshot, Seq) -> tongmai_store::Result<Vec<Event>>;
+
 /// A page of a history, newest first.
 #[derive(Debug, Default)]
 pub struct HistoryPage {
@@ -217,7 +220,7 @@ impl Engine {
         since: Option<i64>,
         enough: usize,
         mut before: Seq,
-        more: &mut dyn FnMut(&mut dyn Snapshot, Seq) -> tongmai_store::Result<Vec<Event>>,
+        more: More<'_>,
     ) -> Outcome<Vec<Resource>> {
         let mut seen = Vec::new();
         loop {

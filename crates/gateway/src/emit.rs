@@ -74,6 +74,7 @@ impl Visit {
         format!("{}{}", self.family, self.given)
     }
 
+    /// Whether it has an end.
     pub fn is_over(&self) -> bool {
         !self.end.is_empty()
     }

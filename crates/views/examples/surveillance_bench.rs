@@ -29,7 +29,7 @@ fn random() -> [u8; 16] {
 fn patient(number: usize) -> Value {
     json!({
         "resourceType": "Patient", "id": format!("b{number}"), "name": [{"text": format!("居民{number}")}],
-        "gender": if number % 2 == 0 { "male" } else { "female" },
+        "gender": if number.is_multiple_of(2) { "male" } else { "female" },
         "birthDate": format!("{}-0{}-1{}", 1940 + number % 80, 1 + number % 9, number % 9),
         "address": [{"city": "清禾县", "district": format!("第{}镇", number % 16)}],
     })

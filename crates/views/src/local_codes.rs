@@ -188,7 +188,7 @@ fn likeness(one: &[(char, char)], other: &[(char, char)]) -> u32 {
         }
     }
     let all = one.len() + other.len();
-    if all == 0 { 0 } else { (200 * same / all) as u32 }
+    usize::checked_div(200 * same, all).unwrap_or(0) as u32
 }
 
 impl View for LocalCodes {

@@ -185,12 +185,12 @@ const STATEMENTS: [&str; 8] = [
 
 /// How one of two groups votes: on the first five all agree, on the others the groups are of two minds.
 fn vote(group: usize, statement: usize, voter: usize) -> i8 {
-    let odd = (voter * 7 + statement * 13) % 11 == 0;
+    let odd = (voter * 7 + statement * 13).is_multiple_of(11);
     match (statement, odd) {
         (0..5, false) => 1,
         (0..5, true) => 0,
         (_, true) => 0,
-        (_, false) if (statement + group) % 2 == 0 => 1,
+        (_, false) if (statement + group).is_multiple_of(2) => 1,
         _ => -1,
     }
 }

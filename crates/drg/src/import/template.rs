@@ -86,11 +86,14 @@ fn each<'s>(
     Ok(())
 }
 
+/// A pack, what the template says of it by name, and what was found wrong.
+pub type Imported = (Pack, Vec<(String, String)>, Vec<Finding>);
+
 /// Reads the tables of a pack; also gives the weights that they state, as group and text.
 ///
 /// # Errors
 /// A finding when a table or a column that is needed is absent.
-pub fn read(sheets: &Sheets) -> Result<(Pack, Vec<(String, String)>, Vec<Finding>), Finding> {
+pub fn read(sheets: &Sheets) -> Result<Imported, Finding> {
     if !sheets.contains_key("groups") {
         let message = "there is no table 'groups'";
         return Err(Finding::error("groups", "missing-table", message)

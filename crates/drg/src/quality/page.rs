@@ -14,6 +14,9 @@ pub struct Reading<'a> {
     pub positive: bool,
 }
 
+/// Diagnoses and operations of a settlement list.
+pub type SettlementCodes<'a> = (Vec<Cow<'a, str>>, Vec<Cow<'a, str>>);
+
 /// A front page with the evidence beside it. Days count from 1970-01-01.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FrontPage<'a> {
@@ -34,7 +37,7 @@ pub struct FrontPage<'a> {
     /// Results; empty when the record has none, and then nothing is said about missing evidence.
     pub results: Vec<Reading<'a>>,
     /// The settlement list (结算清单), when it is at hand.
-    pub settlement: Option<(Vec<Cow<'a, str>>, Vec<Cow<'a, str>>)>,
+    pub settlement: Option<SettlementCodes<'a>>,
     /// Cost as a multiple of the mean of its group.
     pub ratio: Option<f64>,
 }

@@ -126,10 +126,7 @@ fn broken(when: &str) -> FrontPage<'static> {
             }
             _ if test.starts_with("sex") => page.case.sex = whole,
             _ if test.starts_with("age") => page.case.age = whole,
-            _ if test.starts_with("days") => {
-                (page.case.age, page.case.age_days) =
-                    (if test.contains('>') && wanted > 365.0 { Number::Is(0) } else { Number::Is(0) }, whole)
-            }
+            _ if test.starts_with("days") => (page.case.age, page.case.age_days) = (Number::Is(0), whole),
             _ if test.starts_with("weight") || test.starts_with("!weight") => {
                 page.case.birth_weight = Number::Is(if test.starts_with('!') { 3_000 } else { wanted as i32 })
             }

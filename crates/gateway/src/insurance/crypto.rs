@@ -84,7 +84,7 @@ pub fn sm4_encrypt(key: &[u8; BLOCK], initial: &[u8; BLOCK], plain: &[u8]) -> Ve
 
 /// Decrypts what [`sm4_encrypt`] made; `None` when it is not that, or of another key.
 pub fn sm4_decrypt(key: &[u8; BLOCK], sealed: &[u8]) -> Option<Vec<u8>> {
-    if sealed.len() < 2 * BLOCK || sealed.len() % BLOCK != 0 {
+    if sealed.len() < 2 * BLOCK || !sealed.len().is_multiple_of(BLOCK) {
         return None;
     }
     let cipher = Sm4::new(&Array::from(*key));

@@ -145,10 +145,10 @@ impl Emitter<'_> {
                 below = Some(element);
             }
             // The first rule for a place counts.
-            if let Some(element) = below.filter(|element| !out.contains(element)) {
-                if out.is_empty() {
-                    out.push(element);
-                }
+            if let Some(element) = below.filter(|element| !out.contains(element))
+                && out.is_empty()
+            {
+                out.push(element);
             }
         }
         out

@@ -93,7 +93,7 @@ pub struct Found {
 
 /// In whose name a query reads.
 pub fn requester(judged: &Judged) -> Requester {
-    Requester::installation(&format!("service {}", judged.sender), "TREAT")
+    Requester::installation(format!("service {}", judged.sender), "TREAT")
 }
 
 /// Searches for what a query asks; `None` where it names nothing to search by.

@@ -97,7 +97,7 @@ fn content(judged: &Judged, message: &Element<'_>) -> Understood {
             entries = inner.entries;
         }
     }
-    made.retain(|made| !(made.key == "DocumentReference:document"));
+    made.retain(|made| made.key != "DocumentReference:document");
     let identity = ["service", judged.sender.as_str(), judged.message_id.as_str(), judged.service];
     entries.extend(mapping::entries(made, &identity));
     let mut understood = Understood { source, entries, findings };

@@ -11,6 +11,9 @@ use tongmai_store::{Event, EventKind, ResourceKey, Seq};
 use super::reading;
 use super::result;
 
+/// Reads a code and its name from a concept.
+type ReadCode<'r> = &'r dyn Fn(Option<&Json<'_>>) -> Option<(String, String)>;
+
 /// One resource, as far as a stay needs it. Texts are ids unless they say otherwise.
 #[allow(missing_docs, reason = "what the fields are is said of each variant")]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -436,7 +439,7 @@ fn claim(json: &Json<'_>) -> Option<Fact> {
     let item = json.items("item").first()?;
     let encounter = reading::id_of(item.items("encounter").first(), "Encounter")?.to_owned();
     let insurance = json.items("insurance").first().and_then(|insurance| insurance.get("coverage"));
-    let coded = |items: &str, concept: &str, read: &dyn Fn(Option<&Json<'_>>) -> Option<(String, String)>| {
+    let coded = |items: &str, concept: &str, read: ReadCode<'_>| {
         let entries = json.items(items).iter();
         entries.filter_map(|entry| read(entry.get(concept))).map(|(code, _)| code).collect::<Vec<_>>()
     };

@@ -150,7 +150,7 @@ fn register(state: &State, l: Language, today: i64) -> Vec<Block> {
 /// Needs by stage of illness: published counts, so that nobody is seen in a small cell.
 fn needs(site: &Arc<Site>, state: &State, l: Language) -> Vec<Block> {
     let mut cells: BTreeMap<(&str, &str), Counted> = BTreeMap::new();
-    let secret = site.engine.store().secret();
+    let secret = site.engine.secret();
     let base = secret[..8].iter().fold(0u64, |hash, byte| hash << 8 | u64::from(*byte));
     for (id, need) in &state.needs {
         // The secret key of a need: the noise of a cell belongs to those who are in it.

@@ -68,7 +68,10 @@ struct Part {
     desk: String,
 }
 
-fn part_of(site: &Site, frame: &Frame) -> Outcome<(Part, Desk, Vec<String>, Vec<(String, String)>)> {
+/// The live part, the desk, and the filters that are offered.
+type Parts = (Part, Desk, Vec<String>, Vec<(String, String)>);
+
+fn part_of(site: &Site, frame: &Frame) -> Outcome<Parts> {
     let (l, now) = (frame.language, site.engine.now());
     site.surveillance.look(|cases| {
         let desk = Desk::of(frame, cases, &site.requester);

@@ -243,11 +243,11 @@ impl Evening<'_> {
             ("rating.satisfaction", satisfaction.as_str()),
             ("rating.barriers", ["travel", "stock", "knowledge"][rater % 3]),
             ("rating.barriers", ["cost", "travel"][rater % 2]),
-            ("rating.role", if rater % 5 == 0 { "carer" } else { "patient" }),
+            ("rating.role", if rater.is_multiple_of(5) { "carer" } else { "patient" }),
             ("rating.age", age.as_str()),
-            ("rating.rural", if rater % 4 > 0 { "yes" } else { "" }),
+            ("rating.rural", if !rater.is_multiple_of(4) { "yes" } else { "" }),
             ("rating.region", ["清河乡", "芦滩乡", "雪山乡"][rater % 3]),
-            ("rating.disease", ["hypertension", "diabetes"][usize::from(rater % 4 == 0)]),
+            ("rating.disease", ["hypertension", "diabetes"][usize::from(rater.is_multiple_of(4))]),
             ("rating.stage", ["stable", "treated", "newly", "complicated"][rater % 4]),
         ];
         self.enter("enter/rating", &fields).await
@@ -302,15 +302,15 @@ impl Evening<'_> {
 /// The votes of one voter: of two groups, here and there a pass.
 fn votes(voter: usize) -> Vec<(String, String)> {
     let vote = |statement: usize| {
-        let passes = (voter * 7 + statement * 13) % 11 == 0;
+        let passes = (voter * 7 + statement * 13).is_multiple_of(11);
         match (statement, passes) {
             (_, true) => 0,
             (0..5, _) => 1,
-            _ if (statement + voter) % 2 == 0 => 1,
+            _ if (statement + voter).is_multiple_of(2) => 1,
             _ => -1,
         }
     };
-    let seen = (0..STATEMENTS.len()).filter(|statement| (voter + statement) % 9 > 0);
+    let seen = (0..STATEMENTS.len()).filter(|statement| !(voter + statement).is_multiple_of(9));
     seen.map(|statement| (format!("v{statement}"), vote(statement).to_string())).collect()
 }
 
