@@ -94,6 +94,11 @@ pub fn concept(json: &Json, language: Language) -> String {
     let mut names = json.text("text").into_iter().chain(codings.iter().filter_map(|c| c.text("display")));
     let all: Vec<&str> = names.by_ref().collect();
     let fitting = all.iter().find(|name| is_han(name) != language.is_english());
+    if fitting.is_none()
+        && let Some(known) = codings.iter().find_map(|coding| of_hl7(coding, language))
+    {
+        return known;
+    }
     match fitting.or(all.first()) {
         Some(name) => (*name).to_owned(),
         // A code without a name is said to be one.
@@ -102,6 +107,16 @@ pub fn concept(json: &Json, language: Language) -> String {
             .find_map(|coding| coding.text("code"))
             .map_or(String::new(), |code| language.name("code-without-name", code).into_owned()),
     }
+}
+
+/// What a code of HL7's everyday tables means in the reader's language, where the locale says it.
+fn of_hl7(coding: &Json, language: Language) -> Option<String> {
+    let table = match coding.text("system")?.rsplit('/').next()? {
+        "v2-0203" => "identifier-type",
+        "v3-MaritalStatus" => "marital-status",
+        _ => return None,
+    };
+    language.find(&format!("{table}-{}", coding.text("code")?), None).map(Cow::into_owned)
 }
 
 /// The first code of a CodeableConcept.

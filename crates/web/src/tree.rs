@@ -116,7 +116,11 @@ impl Tree<'_> {
         } else if value.get("value").and_then(Json::as_str).is_some() && value.get("system").is_some() {
             let kind = value.get("type").map(|kind| concept(kind, self.language));
             self.code(value.text("value").unwrap_or(""));
-            let kind = kind.or_else(|| value.text("system").map(str::to_owned));
+            let system = |system: &str| {
+                let known = self.language.find(&format!("contact-{system}"), None);
+                known.map_or_else(|| system.to_owned(), std::borrow::Cow::into_owned)
+            };
+            let kind = kind.or_else(|| value.text("system").map(system));
             self.out.push_str(" <small>");
             self.text(kind.as_deref().unwrap_or(""));
             self.out.push_str("</small>");

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the spine under load, beside the limits of the machine.
 //!
-//! It starts the release binary on a fresh store, posts Synthea's transaction
+//! It starts the binary that is shipped on a fresh store, posts Synthea's transaction
 //! Bundles (hospitals and practitioners once, the patients twice with fresh ids
 //! and identifiers), and then drives each kind of request with `wrk`, one thread
 //! and 32 connections, on the same cores. Everything is durable, validated and
@@ -38,19 +38,25 @@ pub struct Arguments {
     /// Instead: how the searches of counties of these many people compare, one client, warm.
     #[arg(long, value_name = "PEOPLE", value_delimiter = ',')]
     growth: Vec<usize>,
+    /// Measure this binary instead of building one.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    crate::shell("cargo", &["build", "--release", "--package", "tongmai"])?;
+    if arguments.binary.is_none() {
+        crate::shell("cargo", &["build", "--profile", "dist", "--package", "tongmai"])?;
+    }
     if !arguments.growth.is_empty() {
         return growth(arguments);
     }
     let data = data_folder()?;
+    let binary = arguments.binary();
     let work = PathBuf::from("target/bench");
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work)?;
     println!("durable write of 4 KiB: {:.3} ms (median of 200)", sync_milliseconds(&work)?);
-    let server = Server::start(&work.join("data"))?;
+    let server = Server::start(binary, &work.join("data"))?;
     println!(
         "cold start, empty: {:.0} ms; idle memory {:.1} MB",
         server.started.as_secs_f64() * 1e3,
@@ -74,12 +80,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let path = work.join(format!("{name}.lua"));
         fs::write(&path, script)?;
         let mut runs = Vec::new();
+        let before = server.processor_time()?;
         for _ in 0..arguments.runs {
             runs.push(wrk(&path, 32, arguments.seconds)?);
         }
+        let worked = server.processor_time()? - before;
+        let requests: f64 = runs.iter().map(|run| run.rate * f64::from(arguments.seconds)).sum();
         runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
         let Load { rate, p50, p99, errors } = &runs[runs.len() / 2];
-        println!("{name}: {rate:.0}/s, p50 {p50}, p99 {p99}, errors {errors}");
+        println!(
+            "{name}: {rate:.0}/s, p50 {p50}, p99 {p99}, errors {errors}, server {:.0} µs a request, memory {:.0} MB",
+            worked * 1e3 / requests,
+            server.memory()?
+        );
     }
     println!("memory under load: {:.1} MB", server.memory()?);
     everything(&known)?;
@@ -88,10 +101,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     drop(server);
     let bytes = fs::metadata(work.join("data/store.tongmai"))?.len();
     println!("disk: {:.0} bytes a resource ({bytes} bytes, {total} resources)", bytes as f64 / total as f64);
-    let server = Server::start(&work.join("data"))?;
+    let server = Server::start(binary, &work.join("data"))?;
     println!("cold start, loaded: {:.0} ms", server.started.as_secs_f64() * 1e3);
-    let binary = fs::metadata("target/release/tongmai")?.len();
-    println!("stripped binary: {:.1} MB", binary as f64 / 1e6);
+    println!("stripped binary: {:.1} MB", fs::metadata(binary)?.len() as f64 / 1e6);
+    drop(server);
+    import(binary, &data, arguments.runs)?;
     Ok(())
 }
 
@@ -106,9 +120,9 @@ fn growth(arguments: &Arguments) -> Result<()> {
             let people = people.to_string();
             let folder = county.to_string_lossy();
             let making = ["demo", "--no-serve", "--people", &people, "--data", &folder];
-            crate::shell("target/release/tongmai", &making)?;
+            crate::shell(&arguments.binary().to_string_lossy(), &making)?;
         }
-        let server = Server::start(&county)?;
+        let server = Server::start(arguments.binary(), &county)?;
         println!(
             "{people} people: {} resources, cold start {:.0} ms",
             count_all()?,
@@ -182,9 +196,9 @@ struct Server {
 }
 
 impl Server {
-    fn start(data: &Path) -> Result<Server> {
+    fn start(binary: &Path, data: &Path) -> Result<Server> {
         let begun = Instant::now();
-        let child = Command::new("target/release/tongmai")
+        let child = Command::new(binary)
             .args(["serve", "--open", "--listen", ADDRESS, "--data"])
             .arg(data)
             .env("RUST_LOG", "warn")
@@ -202,6 +216,13 @@ impl Server {
         bail!("the server does not get ready")
     }
 
+    /// Processor time so far, in milliseconds; the kernel counts it in hundredths of a second.
+    fn processor_time(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        Ok(fields.iter().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0)
+    }
+
     /// Resident memory that is not file pages, in MB.
     fn memory(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
@@ -215,6 +236,38 @@ impl Server {
         };
         Ok((field("VmRSS:") - field("RssFile:")) / 1024.0)
     }
+}
+
+impl Arguments {
+    fn binary(&self) -> &Path {
+        self.binary.as_deref().unwrap_or(Path::new("target/dist/tongmai"))
+    }
+}
+
+/// Synthea once, by the command, into a fresh store each time.
+fn import(binary: &Path, data: &Path, runs: usize) -> Result<()> {
+    let mut rates = Vec::new();
+    for _ in 0..runs {
+        let folder = PathBuf::from("target/bench/imported");
+        let _ = fs::remove_dir_all(&folder);
+        let begun = Instant::now();
+        let done = Command::new(binary)
+            .args(["import", "--source", "synthea", "--data"])
+            .arg(&folder)
+            .arg(data.join("synthea"))
+            .env("RUST_LOG", "warn")
+            .stderr(Stdio::null())
+            .output()?;
+        let seconds = begun.elapsed().as_secs_f64();
+        ensure!(done.status.success(), "the import failed");
+        let server = Server::start(binary, &folder)?;
+        rates.push(count_all()? as f64 / seconds);
+        drop(server);
+    }
+    rates.sort_by(f64::total_cmp);
+    let shown: Vec<String> = rates.iter().map(|rate| format!("{rate:.0}")).collect();
+    println!("import: {} resources/s", shown.join(", "));
+    Ok(())
 }
 
 impl Drop for Server {

@@ -56,11 +56,18 @@ fn main() -> Result<()> {
 /// Runs a program and fails when it does.
 fn shell(program: &str, arguments: &[&str]) -> Result<()> {
     println!("$ {program} {}", arguments.join(" "));
-    let status = Process::new(program)
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .status()
-        .with_context(|| format!("cannot run {program}"))?;
+    let mut process = Process::new(program);
+    process.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    // What Cargo tells this program about itself is not for the builds that it starts: build scripts would run again.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            process.env_remove(name);
+        }
+    }
+    let status = process.status().with_context(|| format!("cannot run {program}"))?;
     ensure!(status.success(), "{program} {} failed", arguments.join(" "));
     Ok(())
 }

@@ -15,7 +15,7 @@ mod work;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tongmai_access::{Access, Operation, Released, Requester, Sealed, Sight};
 use tongmai_engine::views::Running;
@@ -30,6 +30,9 @@ pub use work::{Decision, FILLED, NewContact, UNEXPLAINED};
 
 /// How long the follower sleeps when this process commits nothing: another one may have.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long it rests at least after each look at the ledger, so that a burst is folded in few steps; up to a second
+/// it rests as long as it worked: half of a core is left to those who wait for answers.
+const REST: Duration = Duration::from_millis(20);
 /// How long it waits after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -127,6 +130,7 @@ impl Surveillance {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let follow = async move {
             loop {
+                let begun = Instant::now();
                 let wait = match surveillance.upgrade() {
                     None => return,
                     Some(surveillance) => match surveillance.catch_up().await {
@@ -139,7 +143,10 @@ impl Surveillance {
                 };
                 if wait == AFTER_FAILURE {
                     tokio::time::sleep(wait).await;
-                } else if let Ok(Err(_)) = tokio::time::timeout(wait, committed.changed()).await {
+                    continue;
+                }
+                tokio::time::sleep(begun.elapsed().clamp(REST, IDLE)).await;
+                if let Ok(Err(_)) = tokio::time::timeout(wait, committed.changed()).await {
                     return;
                 }
             }
