@@ -5,6 +5,7 @@
 //! with the number of the message in `Tongmai-Message`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,12 +20,15 @@ use tongmai_fhir::json::Json;
 
 use crate::combine::Together;
 use crate::fhir::Bundles;
+use crate::form::door::Sheets;
+use crate::insurance::door::Insurance;
+use crate::insurance::envelope::{Gate, Keys};
 use crate::pipeline::channel::Channels;
 use crate::pipeline::original::{CATEGORY, DIGEST, Original, State};
 use crate::pipeline::queue::Queue;
 use crate::pipeline::{Kept, Pipeline, Receipt, number};
 use crate::service::door::Services;
-use crate::{Entry, Request, Understood, hl7v2, stable_id, wst500};
+use crate::{Entry, Request, Understood, hl7v2, hqms, report_card, stable_id, wst500};
 
 mod codes;
 pub mod http;
@@ -95,6 +99,7 @@ pub struct Doors {
     channels: Channels,
     options: hl7v2::Options,
     codes: Codes,
+    gate: Arc<Gate>,
     now: fn() -> i64,
 }
 
@@ -110,11 +115,15 @@ impl Doors {
         options: hl7v2::Options,
         now: fn() -> i64,
     ) -> std::io::Result<Doors> {
+        let gate = Arc::new(Gate::default());
         let formats: Vec<Box<dyn Format>> = vec![
             Box::new(Hl7v2 { options: options.clone() }),
             Box::new(Wst500),
             Box::new(Services),
             Box::new(Bundles),
+            Box::new(Insurance::new(gate.clone())),
+            Box::new(Sheets::new("hqms", hqms::form())),
+            Box::new(Sheets::new("report-card", report_card::form())),
         ];
         let pipeline = Pipeline::new(engine, access);
         Ok(Doors {
@@ -124,6 +133,7 @@ impl Doors {
             channels: Channels::default(),
             options,
             codes: Codes::default(),
+            gate,
             now,
         })
     }
@@ -133,6 +143,18 @@ impl Doors {
     pub fn with(mut self, format: Box<dyn Format>) -> Doors {
         self.formats.push(format);
         self
+    }
+
+    /// Makes the keys known by which institutions sign the insurer's messages, by their codes.
+    #[must_use]
+    pub fn with_institutions(self, keys: HashMap<String, Keys>) -> Doors {
+        self.gate.learn(keys);
+        self
+    }
+
+    /// Who judges the envelopes of the insurer's messages.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     /// The formats.

@@ -11,6 +11,9 @@ use crate::wst500;
 
 pub mod county;
 pub mod dirt;
+pub mod documents;
+pub mod forms;
+pub mod insurer;
 
 /// What every door carries of a visit, as it stands in the ledger: name, element.
 pub const SHARED: &[(&str, &str)] = &[
@@ -66,6 +69,10 @@ pub struct Visit {
     pub doctor_name: String,
     /// Diagnoses, the principal one first: ICD-10 code and name.
     pub diagnoses: Vec<(String, String)>,
+    /// The sum of the bill, in fen.
+    pub fen: i64,
+    /// What else is known, by the names of `tables/wst500/county.txt`: `vital.systolic`, `medicine.name`.
+    pub more: Vec<(&'static str, String)>,
 }
 
 impl Visit {

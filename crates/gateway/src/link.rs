@@ -5,6 +5,8 @@
 //!   of the national number. Records of several organisations are linked to persons by the identity
 //!   desk, never here.
 //! - A visit: `urn:tongmai:visit:ORG|number`, organisation and encounter number.
+//! - A stay: `urn:tongmai:stay:ORG|patient/YYYYMMDDhhmm`, the patient's number and the minute of the admission, for front
+//!   pages and settlement lists, which do not name the visit's number.
 //! - A diagnosis: the visit and the code. A result: organisation, number of the order and what was
 //!   measured. These need no search: their addresses follow from the key.
 //!
@@ -18,6 +20,7 @@ use tongmai_fhir::reference::for_each_reference_mut;
 
 use crate::build::{Node, object, property, push, text};
 use crate::combine::{full_name, said, settled};
+use crate::form::read::RECORD;
 use crate::{Entry, Request, Understood, stable_id};
 
 /// System of citizens' identity numbers.
@@ -30,6 +33,8 @@ pub const PATIENT: &str = "urn:tongmai:patient:";
 pub const CITIZEN_AT: &str = "urn:tongmai:citizen:";
 /// Beginning of the systems of visits of an organisation.
 pub const VISIT: &str = "urn:tongmai:visit:";
+/// Beginning of the systems of stays of an organisation.
+pub const STAY: &str = "urn:tongmai:stay:";
 
 /// ICD-10 by the names that doors give it.
 const ICD10: &str = "http://hl7.org/fhir/sid/icd-10";
@@ -39,11 +44,13 @@ pub fn settle(understood: &mut Understood, digest: &str) {
     let organization = organization(understood);
     understood.source.organization = organization.clone();
     diagnoses_of_the_visit(&mut understood.entries);
+    let numbers = own_numbers(&understood.entries);
     let reports = reports(&understood.entries);
     let mut keys = Keys {
         organization,
         digest,
         reports,
+        numbers,
         moved: HashMap::new(),
         visits: HashMap::new(),
         results: HashMap::new(),
@@ -113,15 +120,70 @@ struct Keys<'k> {
     moved: HashMap<String, String>,
     /// Numbers of visits, by the address of the entry.
     visits: HashMap<String, String>,
+    /// The organisation's numbers of patients, by the address of the entry.
+    numbers: HashMap<String, String>,
     /// Numbers of orders, by the address of the report or of its result.
     reports: HashMap<String, String>,
     /// How often each result of an order was seen.
     results: HashMap<String, usize>,
 }
 
+/// The stay that a message tells of without the number of the visit: system and value of its key.
+pub(crate) fn nameless_stay(understood: &Understood) -> Option<(String, String)> {
+    let mut visits = understood.entries.iter().filter(|entry| is(entry, "Encounter"));
+    let (visit, None) = (visits.next()?, visits.next()) else { return None };
+    if visit.resource.items("identifier").iter().any(is_number_of_a_visit) {
+        return None;
+    }
+    let at = word(&organization(understood));
+    Some((format!("{STAY}{at}"), stay(&visit.resource, &own_numbers(&understood.entries))?))
+}
+
+/// Gives the only visit of a message the number that a stored one of the same stay has.
+pub(crate) fn name_the_stay(understood: &mut Understood, stored: &Node) {
+    let mut known = stored.items("identifier").iter();
+    let known = known.find(|known| known.text("system").is_some_and(|system| system.starts_with(VISIT)));
+    if let (Some(known), Some(visit)) =
+        (known, understood.entries.iter_mut().find(|entry| is(entry, "Encounter")))
+    {
+        push(&mut visit.resource, "identifier", known.clone());
+    }
+}
+
+/// The value of the key of a stay: the patient's number and the minute of the admission.
+fn stay(visit: &Node, numbers: &HashMap<String, String>) -> Option<String> {
+    let is_stay = visit.get("class")?.text("code") == Some("IMP");
+    let number = numbers.get(visit.get("subject")?.text("reference")?)?;
+    let start = stamp(visit.get("period")?.text("start")?);
+    let minute = start.get(..12).filter(|minute| is_stay && minute.bytes().all(|b| b.is_ascii_digit()))?;
+    Some(format!("{number}/{minute}"))
+}
+
+/// Whether an identifier is one by which an organisation counts its visits: not that of a form's record, nor the insurer's.
+fn is_number_of_a_visit(identifier: &Node) -> bool {
+    let system = identifier.text("system").unwrap_or_default();
+    let others = [RECORD, "urn:tongmai:insurance:", STAY];
+    !others.iter().any(|other| system.starts_with(other))
+        && identifier.text("value").is_some_and(|value| !value.is_empty())
+}
+
+/// The organisation's own number of each patient, by the address of the entry.
+fn own_numbers(entries: &[Entry]) -> HashMap<String, String> {
+    let patients = entries.iter().filter(|entry| is(entry, "Patient"));
+    let own = patients.filter_map(|entry| {
+        let mut all = entry.resource.items("identifier").iter();
+        let own = all.find(|identifier| !is_citizen(identifier) && is_own_number(identifier))?;
+        Some((entry.full_url.clone(), own.text("value").filter(|value| !value.is_empty())?.to_owned()))
+    });
+    own.collect()
+}
+
+fn is(entry: &Entry, kind: &str) -> bool {
+    entry.resource.text("resourceType") == Some(kind)
+}
+
 /// Diagnoses that name no visit are those of the only one that the message tells of.
 fn diagnoses_of_the_visit(entries: &mut [Entry]) {
-    let is = |entry: &Entry, kind: &str| entry.resource.text("resourceType") == Some(kind);
     let mut visits = entries.iter().filter(|entry| is(entry, "Encounter"));
     let (Some(visit), None) = (visits.next(), visits.next()) else { return };
     let visit = visit.full_url.clone();
@@ -183,6 +245,7 @@ fn is_citizen(identifier: &Node) -> bool {
 impl Keys<'_> {
     fn patient(&mut self, entry: &mut Entry) {
         name_in_one_piece(&mut entry.resource);
+        phones(&mut entry.resource);
         let at = word(&self.organization);
         let mut keys: Vec<(String, String)> = Vec::new();
         for identifier in entry.resource.items("identifier") {
@@ -200,12 +263,14 @@ impl Keys<'_> {
     fn visit(&mut self, entry: &mut Entry) {
         let at = word(&self.organization);
         let mut keys: Vec<(String, String)> = Vec::new();
-        for identifier in entry.resource.items("identifier") {
-            let value = identifier.text("value").filter(|value| !value.is_empty());
-            let key = value.map(|value| (format!("{VISIT}{at}"), value.to_owned()));
-            keys.extend(key.filter(|key| !keys.contains(key)));
+        for identifier in entry.resource.items("identifier").iter().filter(|of| is_number_of_a_visit(of)) {
+            let key = (format!("{VISIT}{at}"), identifier.text("value").unwrap_or_default().to_owned());
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
         }
         keys.truncate(4);
+        keys.extend(stay(&entry.resource, &self.numbers).map(|stay| (format!("{STAY}{at}"), stay)));
         let old = entry.full_url.clone();
         if let Some((_, number)) = keys.first() {
             self.visits.insert(old, number.clone());
@@ -223,8 +288,8 @@ impl Keys<'_> {
         entry.request = Request::Update(format!("identifier={}", terms.join(",").replace('|', "%7C")));
         for (system, value) in &keys {
             let stands = entry.resource.items("identifier").iter();
-            if !stands.clone().any(|known| known.text("system") == Some(system)) || system.starts_with(VISIT)
-            {
+            let is_of_visit = system.starts_with(VISIT) || system.starts_with(STAY);
+            if is_of_visit || !stands.clone().any(|known| known.text("system") == Some(system)) {
                 push(&mut entry.resource, "identifier", identifier(system.clone(), value));
             }
         }
@@ -259,6 +324,7 @@ impl Keys<'_> {
 
     fn diagnosis(&self, entry: &mut Entry) -> Option<Vec<String>> {
         let code = property(&mut entry.resource, "code");
+        name_the_code(code);
         if let Json::Array(codings) = property(code, "coding") {
             for coding in codings.iter_mut() {
                 let is_icd = coding.text("system").is_none_or(is_icd10);
@@ -289,6 +355,17 @@ impl Keys<'_> {
     }
 }
 
+/// A name that only stands beside the code belongs to it.
+fn name_the_code(code: &mut Node) {
+    let Some(words) = code.text("text").map(str::to_owned) else { return };
+    if let Json::Array(codings) = property(code, "coding")
+        && let [only] = codings.as_mut_slice()
+        && only.text("display").is_none()
+    {
+        *property(only, "display") = text(words);
+    }
+}
+
 fn is_icd10(system: &str) -> bool {
     system == ICD10
         || system.starts_with("urn:oid:2.16.156.10011.2.3.3.11")
@@ -315,6 +392,19 @@ fn is_own_number(identifier: &Node) -> bool {
     !foreign
         && (codes.is_empty()
             || codes.iter().any(|coding| coding.text("code").is_some_and(|c| own.contains(&c))))
+}
+
+/// A number without a system is that of a phone: R4 wants one, and the same number of another door has it.
+fn phones(patient: &mut Node) {
+    if let Json::Array(contacts) = property(patient, "telecom") {
+        for contact in contacts.iter_mut().filter(|contact| contact.get("system").is_none()) {
+            let is_number = |value: &str| value.bytes().filter(u8::is_ascii_digit).count() >= 5;
+            if contact.text("value").is_some_and(is_number) {
+                *property(contact, "system") = text("phone");
+            }
+        }
+    }
+    crate::build::prune(patient);
 }
 
 /// A name's text: family and given in one piece, as Chinese names are written.

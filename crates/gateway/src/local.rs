@@ -197,7 +197,7 @@ pub fn open(folder: &Path) -> Result<Vec<Local>, String> {
 }
 
 /// A name that may stand in an address; it lives as long as the program, like the tables that ship.
-fn named(name: &str) -> Option<&'static str> {
+pub(crate) fn named(name: &str) -> Option<&'static str> {
     let is_name = !name.is_empty()
         && name.len() <= 40
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');

@@ -19,6 +19,8 @@ use tongmai_base::{Finding, Severity};
 use tongmai_engine::bundle::{EntryResult, Ids};
 use tongmai_engine::write::Did;
 use tongmai_engine::{Engine, Failure, Reason};
+use tongmai_fhir::definition::resource_type_id;
+use tongmai_fhir::json::Json;
 
 use crate::combine::Together;
 use crate::{Request, Understood, link};
@@ -26,8 +28,10 @@ use crate::{Request, Understood, link};
 pub mod channel;
 pub mod original;
 pub mod queue;
+mod turn;
 
 use original::State;
+use turn::Turns;
 
 /// The name under which ids are derived: the same key gives the same id, whichever door it came by.
 pub(crate) const DOORS: &str = "doors";
@@ -73,13 +77,14 @@ pub struct Pipeline {
     engine: Arc<Engine>,
     access: Arc<Access>,
     requester: Requester,
+    turns: Arc<Turns>,
 }
 
 impl Pipeline {
     /// A pipeline in the name of the gateway.
     pub fn new(engine: Arc<Engine>, access: Arc<Access>) -> Pipeline {
         let requester = Requester::installation("gateway", "HSYSADMIN");
-        Pipeline { engine, access, requester }
+        Pipeline { engine, access, requester, turns: Arc::default() }
     }
 
     /// The engine below.
@@ -107,6 +112,7 @@ impl Pipeline {
         let number = number(original);
         let mut findings = std::mem::take(&mut understood.findings);
         if !understood.entries.is_empty() && !is_fatal(&findings) {
+            self.recall_the_stay(&mut understood).await;
             link::settle(&mut understood, &number);
             understood.entries.push(original::entry(
                 &understood,
@@ -116,6 +122,7 @@ impl Pipeline {
                 State::Understood,
                 "",
             ));
+            let turn = self.turns.take(&understood).await;
             let mut done = self.commit(&understood).await;
             if let Err(failure) = &done
                 && failure.findings.iter().any(|finding| finding.code == "multiple-matches")
@@ -124,6 +131,7 @@ impl Pipeline {
                 stand_alone(&mut understood);
                 done = self.commit(&understood).await;
             }
+            drop(turn);
             match done {
                 Ok(done) => {
                     findings.extend(done.older());
@@ -143,6 +151,25 @@ impl Pipeline {
             // What was understood before stays so, whatever the tables say now.
             Ok(done) => Receipt { number, kept: Kept::SetAside, findings, resources: done.resources },
             Err(failure) => not_now(number, findings, failure),
+        }
+    }
+
+    /// A front page or a settlement list does not name the number of the visit: it is that of the stored stay of the same patient
+    /// which began in the same minute. Where none is stored yet, the stay is known by that until its number comes.
+    async fn recall_the_stay(&self, understood: &mut Understood) {
+        let Some((system, value)) = link::nameless_stay(understood) else { return };
+        let kind = resource_type_id("Encounter").unwrap_or_default();
+        let pairs =
+            [("identifier".to_owned(), format!("{system}|{value}")), ("_count".to_owned(), "1".to_owned())];
+        let found = self
+            .engine
+            .query(&[kind], None, &pairs, false)
+            .and_then(|query| self.engine.search(&self.sight(), &query, None));
+        let Ok(found) = found else { return };
+        let Ok(found) = self.access.release(&self.requester, found).await else { return };
+        let text = found.into_inner().matches.into_iter().next().map(|stored| stored.text);
+        if let Some(stored) = text.as_deref().and_then(|text| Json::parse(text).ok()) {
+            link::name_the_stay(understood, &stored.into_owned());
         }
     }
 

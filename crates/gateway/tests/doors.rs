@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{Site, TODAY};
 use tongmai_gateway::door::http::Call;
-use tongmai_gateway::emit::{self, Visit, county, dirt};
+use tongmai_gateway::emit::{self, Visit, county, dirt, forms, insurer};
 use tongmai_gateway::pipeline::original::State;
 use tongmai_gateway::pipeline::{Kept, number};
 use tongmai_region::County;
@@ -43,6 +43,13 @@ fn by_door(visit: &Visit, door: &'static str) -> Vec<Message> {
         "hl7v2" => emit::hl7v2(visit),
         "wst500" => vec![emit::wst500(visit)],
         "service" => emit::services(visit),
+        "hqms" => forms::front_page(visit, true).into_iter().collect(),
+        "insurance" => {
+            // The sender's count of its messages follows from the number of the visit.
+            let serial = visit.number.bytes().fold(0, |all, byte| (all * 31 + u32::from(byte)) % 10_000);
+            forms::settlement_list(visit, &county::stamp_of(common::now()), serial).into_iter().collect()
+        }
+        "visits" => vec![forms::view(visit)],
         _ => vec![emit::fhir(visit)],
     };
     texts.into_iter().map(|text| (door, text.into_bytes())).collect()
@@ -118,6 +125,175 @@ async fn the_same_visits_by_four_doors_are_the_same_record() {
         let differ = all[0].iter().zip(all[1].iter()).find(|(a, b)| a != b);
         panic!("the order of the messages is seen in the record: {differ:#?}");
     }
+}
+
+/// Doors whose messages are forms.
+const FORMS: [&str; 3] = ["hqms", "insurance", "visits"];
+
+/// What a form does not carry, taken out of a visit; `None` for one that it does not tell of.
+fn carried(door: &str, visit: &Visit) -> Option<Visit> {
+    let mut visit = visit.clone();
+    match door {
+        // Front pages and settlement lists are of stays; the list has neither the hospital's number of the visit nor the
+        // patient's own telephone number.
+        "hqms" if !visit.inpatient => return None,
+        "insurance" if !visit.inpatient => return None,
+        "insurance" => {
+            visit.number.clear();
+            visit.phone.clear();
+        }
+        _ => {}
+    }
+    Some(visit)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn front_pages_lists_and_views_are_of_the_same_visits() {
+    let visits = visits();
+    let stays = visits.iter().filter(|visit| visit.inpatient).count();
+    assert!(stays >= 3, "{stays} stays are too few");
+    for door in FORMS {
+        let site = Site::open();
+        for message in visits.iter().flat_map(|visit| by_door(visit, door)) {
+            assert_eq!(site.deliver(&message).await, Kept::Committed, "{door}");
+        }
+        let truth: BTreeSet<String> = visits
+            .iter()
+            .filter_map(|visit| carried(door, visit))
+            .map(|visit| common::expected(&visit))
+            .collect();
+        let facts = site.facts();
+        let missing: Vec<&String> = truth.difference(&facts).take(3).collect();
+        let more: Vec<&String> = facts.difference(&truth).take(3).collect();
+        assert!(missing.is_empty() && more.is_empty(), "{door}: missing {missing:#?}, instead {more:#?}");
+    }
+    // With the other doors: every visit stands once, and once with each diagnosis where the forms come last, as they do.
+    let truth: BTreeSet<String> = visits.iter().map(common::expected).collect();
+    let of = |doors: &[&'static str]| -> Vec<Message> {
+        let doors = doors.to_vec();
+        visits
+            .iter()
+            .flat_map(|visit| doors.iter().flat_map(|door| by_door(visit, door)).collect::<Vec<_>>())
+            .collect()
+    };
+    for seed in [0, 1, 2] {
+        let site = Site::open();
+        let mut all = of(&["hl7v2", "wst500", "service", "fhir"]);
+        let forms = of(&FORMS);
+        if seed == 0 {
+            all.extend(forms);
+        } else {
+            all.extend(forms);
+            shuffle(&mut all, seed);
+        }
+        for message in &all {
+            site.deliver(message).await;
+        }
+        let facts = site.facts();
+        let missing: Vec<&String> = truth.difference(&facts).take(3).collect();
+        let more: Vec<&String> = facts.difference(&truth).take(3).collect();
+        assert!(
+            missing.is_empty() && more.is_empty(),
+            "seed {seed}: missing {missing:#?}, instead {more:#?}"
+        );
+        assert_eq!(site.count("Encounter", &[]), visits.len(), "seed {seed}");
+        if seed == 0 {
+            let told = visits.iter().map(|visit| {
+                let codes: BTreeSet<&str> = visit.diagnoses.iter().map(|(code, _)| code.as_str()).collect();
+                codes.len()
+            });
+            assert_eq!(site.count("Condition", &[]), told.sum::<usize>());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_front_page_without_the_number_finds_its_stay() {
+    let visit = visits().into_iter().find(|visit| visit.inpatient).expect("a stay");
+    let page = ("hqms", forms::front_page(&visit, false).expect("a page").into_bytes());
+    let messages = by_door(&visit, "hl7v2");
+    for page_first in [false, true] {
+        let site = Site::open();
+        let mut all = messages.clone();
+        all.insert(if page_first { 0 } else { all.len() }, page.clone());
+        for message in &all {
+            assert_eq!(site.deliver(message).await, Kept::Committed);
+        }
+        assert_eq!(site.facts(), BTreeSet::from([common::expected(&visit)]), "page first: {page_first}");
+        assert_eq!(site.count("Encounter", &[]), 1, "page first: {page_first}");
+        assert_eq!(site.count("Patient", &[]), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_insurers_door_answers_after_the_commit_and_names_what_is_wrong() {
+    let site = Site::open();
+    let region = County::new(3, 10, TODAY);
+    let time = county::stamp_of(common::now());
+    let call = |body: String| {
+        let site = &site;
+        async move {
+            let call = Call { method: "POST", path: "insurance", query: "", body: body.as_bytes() };
+            let reply = site.doors.answer(&call).await;
+            (reply.status, String::from_utf8(reply.body).expect("UTF-8"))
+        }
+    };
+    let good = insurer::coverage(&region, &time, false).expect("a message");
+    site.fail(true);
+    let (status, answer) = call(good.clone()).await;
+    assert!(status == 503 && answer.contains("\"infcode\":\"-1\""), "{answer}");
+    site.fail(false);
+    let (status, answer) = call(good.clone()).await;
+    assert!(status == 200 && answer.contains("\"infcode\":\"0\""), "{answer}");
+    assert_eq!((site.count("Coverage", &[]), site.count("Patient", &[])), (1, 1));
+    // No answer came: the sender sends it again, and it is there once.
+    let (_, answer) = call(good.clone()).await;
+    assert!(answer.contains("\"infcode\":\"0\""), "{answer}");
+    assert_eq!(site.count("DocumentReference", &[]), 1);
+    for (body, code) in [
+        (insurer::coverage(&region, &time, true).expect("a message"), "signature-wrong"),
+        (good.replace(&insurer::code("QH99010106"), "H99999999999"), "key-unknown"),
+        (insurer::coverage(&region, "20200101000000", false).expect("a message"), "message-time"),
+        (good.replace("\"cainfo\"", "\"other\""), "signature-missing"),
+        ("{".to_owned(), "json"),
+    ] {
+        let (status, answer) = call(body).await;
+        assert_eq!(status, 200);
+        assert!(answer.contains("\"infcode\":\"-1\"") && answer.contains(code), "{code}: {answer}");
+    }
+    assert_eq!(site.count("Coverage", &[]), 1, "nothing of what was refused is taken in");
+    let sealed = site.doors.set_aside(&site.doors.pipeline().sight(), 10).expect("a search");
+    let aside = site.release(sealed).await;
+    assert_eq!(aside.len(), 5, "and its original is kept");
+    // No replay gets around a signature.
+    let forged = aside.iter().find(|original| original.fault.contains("SM2")).expect("the forged one");
+    let receipt = site.doors.replay(forged, &forged.bytes).await.expect("replayed");
+    assert_eq!(receipt.kept, Kept::SetAside);
+    assert_eq!(site.count("Coverage", &[]), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rows_of_a_sheet_are_messages_of_their_own() {
+    let site = Site::open();
+    let stays: Vec<Visit> = visits().into_iter().filter(|visit| visit.inpatient).take(3).collect();
+    let mut sheet = String::new();
+    for visit in &stays {
+        let page =
+            forms::front_page(&Visit { diagnoses: visit.diagnoses[..1].to_vec(), ..visit.clone() }, true);
+        let page = page.expect("a page");
+        let (head, row) = page.split_once('\n').expect("two lines");
+        if sheet.is_empty() {
+            sheet = format!("{head}\n");
+        }
+        sheet.push_str(row);
+    }
+    let body = encoding_rs::GBK.encode(&sheet).0.into_owned();
+    let reply = site.doors.answer(&Call { method: "POST", path: "hqms", query: "", body: &body }).await;
+    let text = String::from_utf8(reply.body).expect("UTF-8");
+    assert_eq!(reply.status, 201, "{text}");
+    assert_eq!(text.matches("committed: ").count(), stays.len(), "{text}");
+    assert_eq!(site.count("Encounter", &[]), stays.len());
+    assert_eq!(site.count("DocumentReference", &[]), stays.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,8 @@
 //! 20,000 mutants run with the other tests; `TONGMAI_MUTANTS=1000000 cargo test --release -p
 //! tongmai-gateway --test hl7v2_mutants` runs a million. A seed that fails is printed.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod damage;
 
-use tongmai_base::Severity;
-use tongmai_fhir::validate::{Options as Rules, is_invalid, validate};
 use tongmai_gateway::hl7v2::{Options, understand};
 use tongmai_testkit::Random;
 
@@ -83,27 +81,6 @@ fn mutant(seed: u64, messages: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-fn check(seed: u64, messages: &[Vec<u8>]) -> Result<bool, String> {
-    let bytes = mutant(seed, messages);
-    let result = catch_unwind(AssertUnwindSafe(|| understand(&bytes, &Options::default())));
-    let Ok(understood) = result else { return Err("panicked".to_owned()) };
-    for finding in &understood.findings {
-        if finding.severity >= Severity::Warning && (finding.path.is_empty() || finding.repair.is_empty()) {
-            return Err(format!("a finding without place or repair: {finding}"));
-        }
-    }
-    if understood.is_refused() && understood.findings.iter().all(|finding| finding.severity < Severity::Error)
-    {
-        return Err("refused without a reason".to_owned());
-    }
-    for entry in &understood.entries {
-        if is_invalid(&validate(&entry.resource, &Rules::default())) {
-            return Err(format!("invalid: {}", entry.resource));
-        }
-    }
-    Ok(understood.is_refused())
-}
-
 #[test]
 fn spoilt_messages_are_salvaged_or_refused_with_reasons() {
     let Some(folder) = tongmai_testkit::data("hl7v2/messages") else { return };
@@ -111,26 +88,12 @@ fn spoilt_messages_are_salvaged_or_refused_with_reasons() {
         std::fs::read_dir(folder).expect("messages").map(|e| e.expect("a file").path()).collect();
     files.sort();
     let messages: Vec<Vec<u8>> = files.iter().map(|path| tongmai_testkit::read(path)).collect();
-    let count: u64 = std::env::var("TONGMAI_MUTANTS").map_or(20_000, |text| text.parse().expect("a number"));
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
-    let refused: u64 = std::thread::scope(|scope| {
-        let runs: Vec<_> = (0..threads)
-            .map(|thread| {
-                let messages = &messages;
-                scope.spawn(move || {
-                    let mut refused = 0;
-                    for seed in (thread..count).step_by(threads as usize) {
-                        match check(seed, messages) {
-                            Ok(is_refused) => refused += u64::from(is_refused),
-                            Err(why) => panic!("seed {seed}: {why}"),
-                        }
-                    }
-                    refused
-                })
-            })
-            .collect();
-        runs.into_iter().map(|run| run.join().expect("no panic")).sum()
-    });
+    let count = damage::wanted(20_000);
+    let check = |seed| {
+        let understood = understand(&mutant(seed, &messages), &Options::default());
+        damage::judge(&understood).map(|()| understood.is_refused())
+    };
+    let refused = damage::run("hl7v2", 0..count, &check);
     println!("{count} mutants, {refused} refused");
     assert!(refused < count / 2, "{refused} of {count} were refused");
 }

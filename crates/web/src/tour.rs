@@ -28,7 +28,7 @@ const STEPS: [(&str, bool); 22] = [
     ("08:05", false),
     ("08:10", true),
     ("08:30", true),
-    ("08:31", false),
+    ("08:31", true),
     ("08:45", true),
     ("08:50", false),
     ("09:00", true),

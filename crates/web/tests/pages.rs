@@ -356,6 +356,29 @@ async fn the_morning_of_the_story_comes_by_the_doors() {
         .iter()
         .filter(|member| std::str::from_utf8(&member.resource.text).is_ok_and(|text| text.contains("卓瑪")));
     assert_eq!(admitted.count(), 1, "the admission is linked to her person");
+    // 08:31: the insurer's signed and encrypted message of what she is insured by.
+    let got = ask(&site, Method::POST, "/doors/story/0831", &[]).await;
+    let message = get(&site, got.header("location")).await;
+    assert!(message.text.contains("1101") && message.text.contains("已写入"), "{}", message.text);
+    assert!(message.text.contains("Coverage"), "{}", message.text);
+    let person = site
+        .engine
+        .person(&site.access.sight(&tongmai_access::Requester::local()), &zhuoma)
+        .expect("a person");
+    let person = tokio::task::block_in_place(|| {
+        site.access.release_blocking(&tongmai_access::Requester::local(), person).expect("released")
+    });
+    let insured = person.members.iter().filter(|member| {
+        std::str::from_utf8(&member.resource.text)
+            .is_ok_and(|text| text.contains("urn:tongmai:insurance:psn_no"))
+    });
+    assert_eq!(insured.count(), 1, "her insurance is linked to her person");
+    // Changed on the way it is kept, refused by the name of its fault, and nothing of it is taken in.
+    let before = site.count("Coverage");
+    let got = ask(&site, Method::POST, "/doors/story/0831-tampered", &[]).await;
+    let message = get(&site, got.header("location")).await;
+    assert!(message.text.contains("signature-wrong") && !message.text.contains("已写入"), "{}", message.text);
+    assert_eq!(site.count("Coverage"), before);
     // 08:45: a document with a dash in three fields that must be filled in.
     let got = ask(&site, Method::POST, "/doors/story/0845", &[]).await;
     let message = get(&site, got.header("location")).await;

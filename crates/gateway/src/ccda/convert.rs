@@ -285,10 +285,12 @@ impl<'e, 't> Maker<'e, 't> {
     /// A value that is written but is not what its place asks for.
     fn not_usable(&mut self, conversion: &Conversion, found: Found<'e, 't>) {
         let expected = match conversion {
-            Conversion::DateTime | Conversion::Instant | Conversion::Date => "a time: YYYYMMDDhhmmss+ZZZZ",
-            Conversion::Number => "a number",
-            Conversion::Boolean => "true or false",
-            Conversion::Map(_) => "a code that the table maps",
+            Conversion::DateTime | Conversion::Instant | Conversion::Date => {
+                "a time: YYYYMMDDhhmmss+ZZZZ".to_owned()
+            }
+            Conversion::Number => "a number".to_owned(),
+            Conversion::Boolean => "true or false".to_owned(),
+            Conversion::Map(map) => format!("one of the codes {}", self.tables.codes(map)),
             _ => return,
         };
         let element = found.element;

@@ -225,6 +225,14 @@ impl Tables {
         map.get(code).or_else(|| map.get("*")).map(String::as_str)
     }
 
+    /// The codes that a map knows, in order.
+    pub(super) fn codes(&self, map: &str) -> String {
+        let mut codes: Vec<&str> =
+            self.maps.get(map).into_iter().flatten().map(|(code, _)| code.as_str()).collect();
+        codes.sort_unstable();
+        codes.join(", ")
+    }
+
     /// The address of a code system or a name space.
     pub(super) fn system(&self, oid: &str) -> String {
         self.systems.get(oid).cloned().unwrap_or_else(|| format!("urn:oid:{oid}"))

@@ -42,6 +42,7 @@ impl Doors {
         match (call.method, name) {
             ("POST", "hl7v2") => self.hl7v2(call.body).await,
             ("POST", "service") => self.serve(call.body).await,
+            ("POST", "insurance") => self.insurance(call.body).await,
             ("POST", name) => match self.format(name) {
                 Some(_) => self.batch(name, call.body).await,
                 None => refused(404, "door", format!("there is no door '{name}'"), &self.names()),

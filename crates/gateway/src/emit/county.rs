@@ -1,7 +1,7 @@
 //! The visits of the synthetic county, as facts to be emitted.
 
 use tongmai_base::time::civil_from_days;
-use tongmai_region::person::{Class, Person, Visit as Lived};
+use tongmai_region::person::{Class, Person, Value, Visit as Lived};
 use tongmai_region::{County, catalogue};
 
 use super::Visit;
@@ -11,6 +11,12 @@ fn stamp(minutes: i64) -> String {
     let (year, month, day) = civil_from_days(minutes.div_euclid(1_440));
     let rest = minutes.rem_euclid(1_440);
     format!("{year:04}{month:02}{day:02}{:02}{:02}00", rest / 60, rest % 60)
+}
+
+/// `YYYYMMDDhhmmss` on a clock in China of milliseconds since 1970.
+pub fn stamp_of(milliseconds: i64) -> String {
+    let minutes = milliseconds.div_euclid(60_000) + tongmai_base::time::CHINA_OFFSET_MINUTES;
+    format!("{}{:02}", &stamp(minutes)[..12], milliseconds.div_euclid(1_000).rem_euclid(60))
 }
 
 fn day(days: i64) -> String {
@@ -47,6 +53,53 @@ pub fn visit(county: &County, person: &Person, lived: &Lived) -> Visit {
         doctor: doctor.code.clone(),
         doctor_name: doctor.name.text(),
         diagnoses: diagnoses.collect(),
+        fen: lived.total(),
+        more: more(person, lived),
+    }
+}
+
+/// What the county knows of a visit beyond what every door carries, by the names of `tables/wst500/county.txt`.
+fn more(person: &Person, lived: &Lived) -> Vec<(&'static str, String)> {
+    let mut more = vec![
+        ("patient.age", person.age(lived.start.div_euclid(1_440)).to_string()),
+        ("visit.days", lived.bed_days().to_string()),
+        ("visit.cost", format!("{}.{:02}", lived.total() / 100, lived.total() % 100)),
+    ];
+    for measured in &lived.measurements {
+        match measured.value {
+            Value::Pressure(systolic, diastolic) => more.extend([
+                ("vital.systolic", systolic.to_string()),
+                ("vital.diastolic", diastolic.to_string()),
+            ]),
+            Value::Number(number) => {
+                let name = match measured.analyte.loinc {
+                    "8867-4" => "vital.heart-rate",
+                    "8310-5" => "vital.temperature",
+                    "9279-1" => "vital.respiration",
+                    "29463-7" => "vital.weight",
+                    "8302-2" => "vital.height",
+                    _ => continue,
+                };
+                more.push((name, decimal(number, measured.analyte.places)));
+            }
+            Value::Coded(_) => {}
+        }
+    }
+    if let Some(prescription) = lived.prescriptions.first() {
+        more.push(("medicine.name", prescription.medicine.chinese.to_owned()));
+    }
+    if let Some((done, _)) = lived.interventions.iter().find(|(done, _)| !done.icd9.is_empty()) {
+        more.push(("operation.code", done.icd9.to_owned()));
+        more.push(("operation.name", done.term.chinese.to_owned()));
+    }
+    more
+}
+
+/// A number of 10^-`places` units.
+fn decimal(number: i64, places: u32) -> String {
+    match 10_i64.pow(places) {
+        1 => number.to_string(),
+        unit => format!("{}.{:0width$}", number / unit, number % unit, width = places as usize),
     }
 }
 
@@ -95,6 +148,8 @@ pub fn admission(county: &County) -> Option<Visit> {
         doctor: doctor.code.clone(),
         doctor_name: doctor.name.text(),
         diagnoses: vec![(hypertension.icd.to_owned(), hypertension.chinese.to_owned())],
+        fen: 0,
+        more: Vec::new(),
     })
 }
 
@@ -129,16 +184,24 @@ pub fn clinic_visit(county: &County) -> Option<Visit> {
         doctor: doctor.code.clone(),
         doctor_name: doctor.name.text(),
         diagnoses: vec![(diabetes.icd.to_owned(), diabetes.chinese.to_owned())],
+        fen: 0,
+        more: Vec::new(),
     })
 }
 
-/// The messages of the story's morning, by its times: the door and the bytes, as the systems send them.
-pub fn story(time: &str, seed: u64, today: i64) -> Option<(&'static str, Vec<u8>)> {
-    let county = County::new(seed, 10, today);
+/// The messages of the story's morning, by its times: the door and the bytes, as the systems send them at `now`, milliseconds
+/// since 1970. `0831-tampered` is the insurer's message as somebody changed it on the way.
+pub fn story(time: &str, seed: u64, now: i64) -> Option<(&'static str, Vec<u8>)> {
+    let minutes = now.div_euclid(60_000) + tongmai_base::time::CHINA_OFFSET_MINUTES;
+    let county = County::new(seed, 10, minutes.div_euclid(1_440));
     match time {
         "0830" => {
             let message = super::hl7v2(&admission(&county)?).remove(0).replace("UTF-8", "GB18030");
             Some(("hl7v2", encoding_rs::GB18030.encode(&message).0.into_owned()))
+        }
+        "0831" | "0831-tampered" => {
+            let message = super::insurer::coverage(&county, &stamp_of(now), time != "0831")?;
+            Some((crate::insurance::door::NAME, message.into_bytes()))
         }
         "0845" => {
             let document = super::wst500(&clinic_visit(&county)?);

@@ -5,6 +5,7 @@
 //! for each where it belongs in FHIR; the same rows read ([`read`]) and write ([`write`]). Records
 //! come from CSV and Excel ([`sheet`]) or JSON ([`tree`]).
 
+pub mod door;
 pub mod pull;
 pub mod read;
 pub mod sheet;

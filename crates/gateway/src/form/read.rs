@@ -14,6 +14,8 @@ use crate::{Entry, Request, Source, Understood, stable_id};
 
 /// Catalogue of data elements.
 pub(super) const ELEMENTS: &str = "urn:oid:2.16.156.10011.2.2.1";
+/// Beginning of the systems by which a form's resources are known, record by record.
+pub const RECORD: &str = "urn:tongmai:form:";
 /// Types of which one identifier names one thing for good; others are known by their record.
 const THINGS: &[&str] = &["Patient", "Practitioner", "Organization", "Location"];
 
@@ -40,6 +42,7 @@ impl Form {
                 sender: self.sender.and_then(|at| record.text(at, 0)).unwrap_or_default(),
                 message_id: known.collect::<Vec<_>>().join("/"),
                 kind: self.kind.clone(),
+                sent: self.sent_of(record),
                 ..Source::default()
             },
             made: Vec::new(),
@@ -68,6 +71,14 @@ impl Form {
             }
         }
         maker.finish()
+    }
+}
+
+impl Form {
+    /// When a record was said, as its own columns tell.
+    fn sent_of(&self, record: &Record) -> String {
+        let mut written = self.sent.iter().filter_map(|at| record.text(*at, 0));
+        written.find_map(|text| crate::wst500::convert::time(&value::half_width(&text))).unwrap_or_default()
     }
 }
 
@@ -359,7 +370,7 @@ impl Maker<'_> {
     }
 
     fn finish(mut self) -> Understood {
-        let system = format!("urn:tongmai:{}:{}", self.form.format, escaped(&self.source.sender));
+        let system = format!("{RECORD}{}:{}", self.form.format, escaped(&self.source.sender));
         let record = self.source.message_id.clone();
         let urls: Vec<String> = self.made.iter().map(|(key, number, _)| self.url(key, *number)).collect();
         let mut entries = Vec::new();

@@ -114,10 +114,7 @@ impl Form {
         if findings.iter().any(|finding| finding.severity == Severity::Fatal) {
             return (Vec::new(), findings);
         }
-        let known = |row: &[String]| row.iter().filter(|name| self.column(name).is_some()).count();
-        let header =
-            rows.iter().take(TITLES + 1).enumerate().max_by_key(|(at, row)| (known(row), usize::MAX - at));
-        let Some((header_at, header)) = header.filter(|(_, row)| known(row) > 0) else {
+        let Some(header_at) = self.header(&rows) else {
             let example = self.columns.first().map(|column| format!("{} {}", column.code, column.name_of(0)));
             let message = "no row names a column of this form".to_owned();
             let repair =
@@ -125,11 +122,11 @@ impl Form {
             findings.push(Finding::new(Severity::Fatal, "row 1", "header", message).with_repair(repair));
             return (Vec::new(), findings);
         };
+        let header = &rows[header_at];
         let columns: Vec<Option<(usize, usize)>> = header.iter().map(|name| self.column(name)).collect();
         let mut records = Vec::new();
         for (at, row) in rows.iter().enumerate().skip(header_at + 1) {
-            let second_header = at == header_at + 1 && known(row) * 2 > header.len().max(1);
-            if second_header || row.iter().all(|text| text.trim().is_empty()) {
+            if self.is_passed_over(at, row, header_at, &rows) {
                 continue;
             }
             if records.len() >= limits::SHEET_ROWS {
@@ -146,6 +143,30 @@ impl Form {
             findings.push(finding.with_repair("send rows with values"));
         }
         (records, findings)
+    }
+
+    /// How many of these names the form knows.
+    fn known(&self, row: &[String]) -> usize {
+        row.iter().filter(|name| self.column(name).is_some()).count()
+    }
+
+    /// Where the row stands that names the columns: beneath titles, if there are any.
+    pub(super) fn header(&self, rows: &[Vec<String>]) -> Option<usize> {
+        let first = rows.iter().take(TITLES + 1).enumerate();
+        let best = first.max_by_key(|(at, row)| (self.known(row), usize::MAX - at));
+        best.filter(|(_, row)| self.known(row) > 0).map(|(at, _)| at)
+    }
+
+    /// Whether a row beneath the header is no record: empty, or a second header of names.
+    pub(super) fn is_passed_over(
+        &self,
+        at: usize,
+        row: &[String],
+        header_at: usize,
+        rows: &[Vec<String>],
+    ) -> bool {
+        let second_header = at == header_at + 1 && self.known(row) * 2 > rows[header_at].len().max(1);
+        second_header || row.iter().all(|text| text.trim().is_empty())
     }
 
     fn record(
@@ -181,7 +202,7 @@ impl Form {
         };
         let mut places = Vec::new();
         for (index, column) in self.columns.iter().enumerate() {
-            let count = if column.repeats { most(index) } else { 1 };
+            let count = if column.repeats || column.is_of_site() { most(index) } else { 1 };
             places.extend((0..count).map(|number| (index, number)));
         }
         let mut out = String::new();
@@ -202,7 +223,7 @@ impl Form {
     }
 }
 
-fn line(texts: impl Iterator<Item = String>, out: &mut String) {
+pub(super) fn line(texts: impl Iterator<Item = String>, out: &mut String) {
     for (at, text) in texts.enumerate() {
         if at > 0 {
             out.push(',');

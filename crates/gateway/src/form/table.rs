@@ -10,7 +10,8 @@
 //! is the number of the key plus one. `& Key.path | Key2` refers to another key. `root Key` is the
 //! key that a record is written from. `map name | code | code` is a code map. `! rule | code | message |
 //! repair` compares columns: `B15 >= B12`, `D01 = D11 + D12`. `identifier CODE…` names the columns
-//! that a record is known by, `sender CODE` the one that says who sent it. `existing Key` names what other
+//! that a record is known by, `sender CODE` the one that says who sent it, `sent CODE…` those of which the first that is
+//! filled says when it was said. `existing Key` names what other
 //! messages bring, and what is only referred to here.
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ pub struct Form {
     pub(super) root: String,
     pub(super) identifier: Vec<usize>,
     pub(super) sender: Option<usize>,
+    pub(super) sent: Vec<usize>,
     /// Keys that other messages bring: looked for by their identifier, and left as they are.
     pub(super) existing: Vec<String>,
     maps: HashMap<String, Vec<(String, String)>>,
@@ -96,6 +98,8 @@ pub(super) enum Check {
     Digits,
     /// Exactly so many characters.
     Length(usize),
+    /// A column that sites add: it is read, and not written.
+    Site,
 }
 
 #[derive(Debug)]
@@ -138,7 +142,7 @@ impl Form {
         let mut later = Vec::new();
         for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
             let at = |error: String| format!("line {}: {error}: {line}", number + 1);
-            if line.starts_with("! ") || line.starts_with("identifier ") || line.starts_with("sender ") {
+            if ["! ", "identifier ", "sender ", "sent "].iter().any(|word| line.starts_with(word)) {
                 later.push((number, line));
             } else {
                 form.line(line).map_err(at)?;
@@ -235,6 +239,10 @@ impl Form {
                 codes.split_whitespace().map(|code| column(self, code)).collect::<Result<_, _>>()?;
             return Ok(());
         }
+        if let Some(codes) = line.strip_prefix("sent ") {
+            self.sent = codes.split_whitespace().map(|code| column(self, code)).collect::<Result<_, _>>()?;
+            return Ok(());
+        }
         if let Some(code) = line.strip_prefix("sender ") {
             self.sender = Some(column(self, code.trim())?);
             return Ok(());
@@ -297,6 +305,11 @@ impl Column {
         numbered(self.names.first().unwrap_or(&self.code), number, 1)
     }
 
+    /// Whether it is one that sites add.
+    pub fn is_of_site(&self) -> bool {
+        self.checks.contains(&Check::Site)
+    }
+
     /// Whether it must have a value.
     pub fn is_required(&self) -> bool {
         self.checks.contains(&Check::Required)
@@ -331,6 +344,7 @@ fn checks(rules: &str) -> Result<Vec<Check>, String> {
                 ("icd9", _) => Check::Icd9,
                 ("citizen", _) => Check::Citizen,
                 ("digits", _) => Check::Digits,
+                ("site", _) => Check::Site,
                 _ => return Err(format!("'{rule}' is no rule")),
             })
         })

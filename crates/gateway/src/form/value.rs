@@ -46,7 +46,7 @@ pub(super) fn broken(check: &Check, written: &str) -> Option<(String, String)> {
     let length = written.chars().count();
     let is = |pattern: bool, rule: String, repair: &str| (!pattern).then(|| (rule, repair.to_owned()));
     match check {
-        Check::Required => None,
+        Check::Required | Check::Site => None,
         Check::Longest(most) => {
             is(length <= *most, format!("at most {most} characters, not {length}"), "shorten the text")
         }

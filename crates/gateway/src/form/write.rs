@@ -187,7 +187,8 @@ impl Finder<'_, '_> {
     fn cells(&self) -> Vec<Cell> {
         let form = self.form;
         let mut cells = Vec::new();
-        for (index, column) in form.columns.iter().enumerate() {
+        let columns = form.columns.iter().enumerate().filter(|(_, column)| !column.is_of_site());
+        for (index, column) in columns {
             let key = &column.target.resource;
             if column.target.steps.is_empty() {
                 self.elements(index, column, &mut cells);

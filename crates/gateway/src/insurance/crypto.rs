@@ -64,6 +64,12 @@ pub fn sign(secret_key: &[u8], identity: &str, message: &[u8]) -> Option<Vec<u8>
     Some(key.try_sign(message).ok()?.to_bytes().to_vec())
 }
 
+/// The public key of a secret one, 65 bytes; `None` when that is no key.
+pub fn public_key(secret_key: &[u8]) -> Option<Vec<u8>> {
+    let key = SigningKey::from_slice(IDENTITY, secret_key).ok()?;
+    Some(key.verifying_key().to_sec1_bytes().into_vec())
+}
+
 /// Encrypts by SM4 in CBC mode with PKCS #7; the initial value stands before the text.
 pub fn sm4_encrypt(key: &[u8; BLOCK], initial: &[u8; BLOCK], plain: &[u8]) -> Vec<u8> {
     let cipher = Sm4::new(&Array::from(*key));
@@ -141,6 +147,7 @@ mod tests {
         assert!(!is_signed(&key[1..], IDENTITY, b"message digest", &signature));
         assert!(!is_signed(&key, IDENTITY, b"message digest", &signature[1..]));
         let secret = hex("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8");
+        assert_eq!(public_key(&secret).map(|key| key[1..].to_vec()), Some(key.clone()));
         let own = sign(&secret, IDENTITY, "住院".as_bytes()).expect("a key");
         assert!(is_signed(&key, IDENTITY, "住院".as_bytes(), &own));
     }

@@ -8,7 +8,8 @@
 //! national specification were not at hand: a site whose region signs otherwise states so, and the
 //! gate refuses by name what does not fit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use tongmai_base::{Finding, Severity, limits};
@@ -44,14 +45,19 @@ pub struct Keys {
     pub sm3: Vec<u8>,
     /// Key of encrypted inputs.
     pub sm4: Option<[u8; crypto::BLOCK]>,
+    /// The code by which the other doors know the institution; empty where it is that of the insurer.
+    pub organization: String,
 }
 
-/// Judges envelopes: whose they are, and whether they came before.
+/// Judges envelopes: whose they are, and whether they come in time and once.
+///
+/// What a signature covers is a property of the message and holds for ever ([`Gate::open`]); whether it comes in time is one of
+/// its arrival ([`Gate::admit`]). So a message that was kept can be read again, and never with another content.
 #[derive(Debug, Default)]
 pub struct Gate {
-    keys: HashMap<String, Keys>,
-    /// Time and number of what came within the window.
-    seen: BTreeSet<(i64, String)>,
+    keys: RwLock<HashMap<String, Keys>>,
+    /// Time and number of what came within the window, with the digest of its bytes.
+    seen: Mutex<BTreeMap<(i64, String), String>>,
 }
 
 /// An envelope that passed.
@@ -63,6 +69,8 @@ pub struct Opened {
     pub message_id: String,
     /// Who sent it.
     pub institution: String,
+    /// The code by which the other doors know the sender.
+    pub organization: String,
     /// The input as text, decrypted where it was encrypted.
     pub input: String,
 }
@@ -70,47 +78,64 @@ pub struct Opened {
 impl Gate {
     /// A gate that knows these institutions' keys.
     pub fn new(keys: HashMap<String, Keys>) -> Gate {
-        Gate { keys, seen: BTreeSet::new() }
+        Gate { keys: RwLock::new(keys), seen: Mutex::default() }
     }
 
-    /// Opens an envelope that came at `now` (seconds since 1970). `Err` names each fault; nothing that
-    /// fails is remembered, so that a mended message may use its number again.
-    pub fn open(&mut self, bytes: &[u8], now: i64) -> Result<Opened, Vec<Finding>> {
+    /// Puts these institutions' keys in the place of those it knows.
+    pub fn learn(&self, keys: HashMap<String, Keys>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Opens an envelope: its fields, its signature, its encryption. `Err` names each fault.
+    ///
+    /// # Errors
+    /// One finding or more, each fatal, with the field and the repair.
+    pub fn open(&self, bytes: &[u8]) -> Result<Opened, Vec<Finding>> {
         if bytes.len() > limits::MESSAGE_BYTES {
             let message = format!("{} bytes, {} are allowed", bytes.len(), limits::MESSAGE_BYTES);
             return Err(vec![fault("/", "size", message, "send a smaller message")]);
         }
         let decoded = crate::charset::decode(bytes, None, "/");
-        let root = Json::parse_str(&decoded.text)
-            .map_err(|error| vec![fault("/", "json", error.to_string(), "send one JSON object")])?;
+        let root = Json::parse_str(&decoded.text).map_err(|error| {
+            vec![fault("/", "json", format!("it is no JSON: {error}"), "send one whole JSON object")]
+        })?;
         let faults = fields(&root);
         if !faults.is_empty() {
             return Err(faults);
         }
         let of = |name: &str| root.text(name).unwrap_or_default().to_owned();
         let (message_id, institution) = (of("msgid"), of("fixmedins_code"));
-        let Some(keys) = self.keys.get(&institution) else {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(keys) = keys.get(&institution) else {
             let message = format!("no key of institution {institution} is known");
-            return Err(vec![fault(
-                "fixmedins_code",
-                "key-unknown",
-                message,
-                "register the institution's key",
-            )]);
+            let repair = "register the institution's key in insurance-keys.toml of the data folder";
+            return Err(vec![fault("fixmedins_code", "key-unknown", message, repair)]);
         };
         let input = input_text(&decoded.text, &root).unwrap_or_default();
-        let signed = format!("{}|{message_id}|{}|{institution}|{input}", of("infno"), of("inf_time"));
+        let signed = signed(&of("infno"), &message_id, &of("inf_time"), &institution, input);
         check_signature(keys, &of("signtype"), &of("cainfo"), signed.as_bytes())?;
         let input = match root.get("input") {
             Some(Json::String(sealed)) => open_input(keys, sealed)?,
             _ => input.to_owned(),
         };
-        self.remember(&message_id, &institution, now)?;
-        Ok(Opened { number: of("infno"), message_id, institution, input })
+        let organization =
+            if keys.organization.is_empty() { institution.clone() } else { keys.organization.clone() };
+        Ok(Opened { number: of("infno"), message_id, institution, organization, input })
     }
 
-    /// Refuses what is too old or came before.
-    fn remember(&mut self, message_id: &str, institution: &str, now: i64) -> Result<(), Vec<Finding>> {
+    /// Whether a message that was opened comes in time (`now`: seconds since 1970) and for the first time. The same bytes
+    /// may come again, since a sender who got no answer sends again; `digest` tells them from others of the same number.
+    /// What fails is not remembered, so that a mended message may use its number again.
+    ///
+    /// # Errors
+    /// One fatal finding of the field `msgid`.
+    pub fn admit(
+        &self,
+        message_id: &str,
+        institution: &str,
+        digest: &str,
+        now: i64,
+    ) -> Result<(), Vec<Finding>> {
         let whose = message_id.get(..12).unwrap_or_default();
         if whose != institution {
             let message = format!("msgid begins with {whose}, the institution is {institution}");
@@ -131,25 +156,79 @@ impl Gate {
                 "set the clock, and send with a new msgid",
             )]);
         };
-        let kept = self.seen.split_off(&(now - 2 * WINDOW, String::new()));
-        self.seen = kept;
-        if !self.seen.insert((time, message_id.to_owned())) {
-            let message = format!("message {message_id} came before");
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = seen.split_off(&(now - 2 * WINDOW, String::new()));
+        let known = seen.entry((time, message_id.to_owned())).or_insert_with(|| digest.to_owned());
+        if known.as_str() != digest {
+            let message = format!("message {message_id} came before with another content");
             return Err(vec![fault("msgid", "replayed", message, "give each message a msgid of its own")]);
         }
         Ok(())
     }
 }
 
-/// The answer to a message, as the platform gives it.
-pub fn answer(message_id: &str, findings: &[Finding], output: Option<Node>, now: &str) -> Node {
-    let worst =
-        findings.iter().filter(|f| f.severity >= Severity::Error).max_by_key(|finding| finding.severity);
+/// What is signed.
+fn signed(number: &str, message_id: &str, time: &str, institution: &str, input: &str) -> String {
+    format!("{number}|{message_id}|{time}|{institution}|{input}")
+}
+
+/// What a sender writes: an envelope around an input, encrypted where the institution agreed on an SM4 key, signed with
+/// its secret SM2 key. `time` is `YYYYMMDDhhmmss`, `initial` the initial value of the encryption; `None` when the key is none.
+pub fn seal(
+    letter: &Letter<'_>,
+    secret: &[u8],
+    sm4: Option<&[u8; 16]>,
+    initial: &[u8; 16],
+) -> Option<String> {
+    let Letter { number, institution, time, serial, region, input } = letter;
+    let message_id = format!("{institution}{time}{serial:04}");
+    let part = |from: usize, to: usize| time.get(from..to).unwrap_or_default();
+    let written = format!(
+        "{}-{}-{} {}:{}:{}",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(8, 10),
+        part(10, 12),
+        part(12, 14)
+    );
+    let sealed = sm4.map(|key| BASE64.encode(&crypto::sm4_encrypt(key, initial, input.as_bytes())));
+    let bare = sealed.as_deref().unwrap_or(input);
+    let signed = signed(number, &message_id, &written, institution, bare);
+    let signature = BASE64.encode(&crypto::sign(secret, crypto::IDENTITY, signed.as_bytes())?);
+    let input = sealed.as_ref().map_or_else(|| (*input).to_owned(), |sealed| format!("\"{sealed}\""));
+    Some(format!(
+        "{{\"infno\":\"{number}\",\"msgid\":\"{message_id}\",\"mdtrtarea_admvs\":\"{region}\",\"insuplc_admdvs\":\"{region}\",\
+         \"recer_sys_code\":\"TONGMAI\",\"infver\":\"V1.0\",\"opter_type\":\"1\",\"opter\":\"1\",\"opter_name\":\"接口\",\
+         \"inf_time\":\"{written}\",\"fixmedins_code\":\"{institution}\",\"signtype\":\"SM2\",\"cainfo\":\"{signature}\",\
+         \"input\":{input}}}"
+    ))
+}
+
+/// What stands in an envelope that is to be sealed.
+#[derive(Debug, Clone, Copy)]
+pub struct Letter<'l> {
+    /// `4101`, …
+    pub number: &'l str,
+    /// Code of the sender, 12 characters.
+    pub institution: &'l str,
+    /// When it is sent, `YYYYMMDDhhmmss`.
+    pub time: &'l str,
+    /// The sender's count of its messages.
+    pub serial: u32,
+    /// Code of the region, 6 digits.
+    pub region: &'l str,
+    /// The input as JSON.
+    pub input: &'l str,
+}
+
+/// The answer to a message, as the platform gives it: `infcode` 0, or -1 with the fault in words.
+pub fn answer(message_id: &str, fault: Option<&Finding>, output: Option<Node>, now: &str) -> Node {
     object([
-        ("infcode", text(if worst.is_some() { "-1" } else { "0" })),
+        ("infcode", text(if fault.is_some() { "-1" } else { "0" })),
         ("inf_refmsgid", text(message_id)),
         ("respond_time", text(now)),
-        ("err_msg", text(worst.map(ToString::to_string).unwrap_or_default())),
+        ("err_msg", text(fault.map(ToString::to_string).unwrap_or_default())),
         ("output", output.unwrap_or(Json::Null)),
     ])
 }
@@ -300,7 +379,8 @@ mod tests {
     }
 
     fn gate() -> (Gate, i64) {
-        let keys = Keys { sm2: hex(PUBLIC), sm3: b"shared".to_vec(), sm4: Some([3; 16]) };
+        let (sm2, sm3) = (hex(PUBLIC), b"shared".to_vec());
+        let keys = Keys { sm2, sm3, sm4: Some([3; 16]), organization: String::new() };
         let now = seconds("20261127093000").expect("a time");
         (Gate::new(HashMap::from([(HOSPITAL.to_owned(), keys)])), now)
     }
@@ -322,26 +402,38 @@ mod tests {
         )
     }
 
-    fn refused(gate: &mut Gate, message: &str, now: i64) -> String {
-        let faults = gate.open(message.as_bytes(), now).expect_err("refused");
+    /// Opens and admits, as the door does.
+    fn pass(gate: &Gate, message: &str, now: i64) -> Result<Opened, Vec<Finding>> {
+        let opened = gate.open(message.as_bytes())?;
+        let digest = crate::pipeline::number(message.as_bytes());
+        gate.admit(&opened.message_id, &opened.institution, &digest, now)?;
+        Ok(opened)
+    }
+
+    fn refused(gate: &Gate, message: &str, now: i64) -> String {
+        let faults = pass(gate, message, now).expect_err("refused");
         assert!(faults.iter().all(|f| !f.path.is_empty() && !f.repair.is_empty()));
         faults[0].code.clone()
     }
 
     #[test]
     fn a_signed_message_passes_once() {
-        let (mut gate, now) = gate();
+        let (gate, now) = gate();
         for (serial, kind) in [(1, "SM2"), (2, "SM3")] {
-            let message = message(serial, r#"{"setlinfo":{"psn_name":"王}"}}"#, kind);
-            let opened = gate.open(message.as_bytes(), now).expect("passes");
+            let first = message(serial, r#"{"setlinfo":{"psn_name":"王}"}}"#, kind);
+            let opened = pass(&gate, &first, now).expect("passes");
             assert_eq!(opened.input, r#"{"setlinfo":{"psn_name":"王}"}}"#);
-            assert_eq!(refused(&mut gate, &message, now), "replayed");
+            assert_eq!(opened.organization, HOSPITAL);
+            // Sent again for want of an answer it is the same message; another one of its number is not.
+            assert!(pass(&gate, &first, now).is_ok());
+            let other = message(serial, r#"{"setlinfo":{"psn_name":"李"}}"#, kind);
+            assert_eq!(refused(&gate, &other, now), "replayed");
         }
     }
 
     #[test]
     fn what_is_wrong_is_refused_by_name() {
-        let (mut gate, now) = gate();
+        let (gate, now) = gate();
         let good = message(1, r#"{"a":"1"}"#, "SM2");
         for (changed, code) in [
             (good.replace(r#"{"a":"1"}"#, r#"{"a":"2"}"#), "signature-wrong"),
@@ -353,28 +445,47 @@ mod tests {
             (good.replace("\"input\" :", "\"output\" :"), "envelope-field"),
             ("{".to_owned(), "json"),
         ] {
-            assert_eq!(refused(&mut gate, &changed, now), code);
+            assert_eq!(refused(&gate, &changed, now), code);
         }
-        assert_eq!(refused(&mut gate, &good, now + WINDOW + 301), "message-time");
+        assert_eq!(refused(&gate, &good, now + WINDOW + 301), "message-time");
         // A refused message uses nothing up.
-        assert!(gate.open(good.as_bytes(), now).is_ok());
+        assert!(pass(&gate, &good, now).is_ok());
     }
 
     #[test]
     fn an_encrypted_input_is_opened() {
-        let (mut gate, now) = gate();
+        let (gate, now) = gate();
         let sealed = BASE64.encode(&crypto::sm4_encrypt(&[3; 16], &[1; 16], r#"{"a":"王"}"#.as_bytes()));
-        let opened = gate.open(message(1, &format!("\"{sealed}\""), "SM2").as_bytes(), now).expect("passes");
+        let opened = pass(&gate, &message(1, &format!("\"{sealed}\""), "SM2"), now).expect("passes");
         assert_eq!(opened.input, r#"{"a":"王"}"#);
         let other = BASE64.encode(&crypto::sm4_encrypt(&[4; 16], &[1; 16], b"{}"));
-        assert_eq!(refused(&mut gate, &message(2, &format!("\"{other}\""), "SM2"), now), "input-encryption");
+        assert_eq!(refused(&gate, &message(2, &format!("\"{other}\""), "SM2"), now), "input-encryption");
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened() {
+        let (gate, now) = gate();
+        let letter = Letter {
+            number: "1101",
+            institution: HOSPITAL,
+            time: "20261127092500",
+            serial: 7,
+            region: "995101",
+            input: r#"{"baseinfo":{"psn_name":"王"}}"#,
+        };
+        for key in [None, Some(&[3; 16])] {
+            let sealed = seal(&letter, &hex(SECRET), key, &[9; 16]).expect("a key");
+            assert_eq!(pass(&gate, &sealed, now).expect("passes").input, letter.input);
+            gate.seen.lock().expect("not poisoned").clear();
+        }
     }
 
     #[test]
     fn answers_carry_the_worst_fault() {
-        let node = answer("1", &[fault("cainfo", "signature-wrong", "no".to_owned(), "sign")], None, "t");
+        let wrong = fault("cainfo", "signature-wrong", "no".to_owned(), "sign");
+        let node = answer("1", Some(&wrong), None, "t");
         assert_eq!(node.text("infcode"), Some("-1"));
         assert!(node.text("err_msg").is_some_and(|text| text.contains("no")));
-        assert_eq!(answer("1", &[], None, "t").text("infcode"), Some("0"));
+        assert_eq!(answer("1", None, None, "t").text("infcode"), Some("0"));
     }
 }

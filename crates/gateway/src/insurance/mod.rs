@@ -6,6 +6,7 @@
 //! [`crate::form`]. The envelope's rules stand in [`envelope`], its cryptography in [`crypto`].
 
 pub mod crypto;
+pub mod door;
 pub mod envelope;
 
 use std::sync::OnceLock;
@@ -64,7 +65,8 @@ pub fn read(bytes: &[u8]) -> Understood {
     let root = match Json::parse_str(&decoded.text) {
         Ok(root) => root,
         Err(error) => {
-            return refused(source, findings, "/", "json", error.to_string(), "send one JSON object");
+            let message = format!("it is no JSON: {error}");
+            return refused(source, findings, "/", "json", message, "send one whole JSON object");
         }
     };
     let number = match root.text("infno") {
@@ -72,24 +74,35 @@ pub fn read(bytes: &[u8]) -> Understood {
         None if root.get("setlinfo").is_some() => "4101".to_owned(),
         None => String::new(),
     };
-    let Some(form) = form(&number) else {
-        let known = numbers().collect::<Vec<_>>().join(", ");
-        let message = format!("message '{number}' has no table");
-        return refused(
-            source,
-            findings,
-            "infno",
-            "message-number",
-            message,
-            &format!("send one of {known}"),
-        );
-    };
     let input = root.get("input").or_else(|| root.get("output")).unwrap_or(&root);
+    if matches!(input, Json::String(_)) {
+        let message = "input is encrypted, and no key is at hand here".to_owned();
+        let repair = "send it to POST /door/insurance of a server that knows the institution's keys";
+        return refused(source, findings, "input", "input-encryption", message, repair);
+    }
+    let mut understood = understand(&number, input, root.text("fixmedins_code").unwrap_or_default());
+    understood.findings.splice(0..0, findings);
+    understood
+}
+
+/// What the input of a message of this number says.
+pub fn understand(number: &str, input: &Json<'_>, sender: &str) -> Understood {
+    let Some(form) = form(number) else {
+        let source = Source { format: "4101".to_owned(), ..Source::default() };
+        let known = numbers().collect::<Vec<_>>().join(", ");
+        let message = match number {
+            "" => "it is neither an envelope with infno nor the input of a 4101 with setlinfo".to_owned(),
+            _ => format!("message '{number}' has no table"),
+        };
+        let repair = format!("write infno with one of {known}, and the message's data in input");
+        return refused(source, Vec::new(), "infno", "message-number", message, &repair);
+    };
+    let mut findings = Vec::new();
     let mut input = input.clone().into_owned();
     principal_first(&mut input, &mut findings);
     let mut understood = form.understand(&form.record_of_tree(&input, ""));
     if understood.source.sender.is_empty() {
-        understood.source.sender = root.text("fixmedins_code").unwrap_or_default().to_owned();
+        understood.source.sender = sender.to_owned();
     }
     understood.findings.splice(0..0, findings);
     understood

@@ -11,9 +11,15 @@ use crate::xml;
 
 /// A document of a type (`C0032`) as XML. `None` when there is no such type.
 pub fn xml(code: &str) -> Option<String> {
+    xml_with(code, &|_| {})
+}
+
+/// An example with other values in some of its places, as `lay` puts them there.
+pub fn xml_with(code: &str, lay: &dyn Fn(&mut Document)) -> Option<String> {
     let grammar = tables().grammar(code)?;
     let mut findings = Vec::new();
-    let (model, _) = model(grammar);
+    let (mut model, _) = model(grammar);
+    lay(&mut model);
     let tree = writer::to_xml(&model, grammar, &invent, &mut findings);
     debug_assert!(findings.iter().all(|finding| finding.code != "no-room"), "{findings:?}");
     Some(xml::write(&tree))

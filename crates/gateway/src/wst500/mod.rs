@@ -8,7 +8,7 @@
 
 pub(crate) mod convert;
 pub mod coverage;
-mod document;
+pub(crate) mod document;
 mod emitter;
 pub mod example;
 mod layout;

@@ -11,10 +11,12 @@ use tongmai_engine::{Engine, Surroundings, Validation};
 use tongmai_fhir::definition::resource_type_id;
 use tongmai_fhir::json::Json;
 use tongmai_gateway::door::Doors;
-use tongmai_gateway::emit::Visit;
+use tongmai_gateway::emit::{Visit, insurer};
+use tongmai_gateway::form::door::{Sheets, visits};
 use tongmai_gateway::hl7v2::Options;
 use tongmai_gateway::link;
 use tongmai_gateway::pipeline::Kept;
+use tongmai_region::County;
 use tongmai_store::Store;
 use tongmai_store::memory::MemoryStore;
 
@@ -115,7 +117,10 @@ impl Site {
         let access = Arc::new(Access::open(Policy::Open, &reads, now).expect("a read log"));
         let queue = folder.path().join("queue");
         let doors = Doors::open(engine.clone(), access.clone(), &queue, Options::default(), now);
-        Site { doors: Arc::new(doors.expect("doors")), engine, access, fails, _folder: folder }
+        let keys = insurer::keys(&County::new(3, 10, TODAY));
+        let doors = doors.expect("doors").with_institutions(keys);
+        let doors = doors.with(Box::new(Sheets::new("visits", visits())));
+        Site { doors: Arc::new(doors), engine, access, fails, _folder: folder }
     }
 
     /// Makes the store fail, or work again.
@@ -131,7 +136,13 @@ impl Site {
     /// Delivers a message by its door; what must be acknowledged is.
     pub async fn deliver(&self, (door, bytes): &(&'static str, Vec<u8>)) -> Kept {
         let format = self.doors.format(door).expect("a door");
-        let receipt = self.doors.receive(format, bytes).await;
+        let receipt = match *door {
+            "insurance" => self.doors.take_in_envelope(bytes).await.1,
+            _ => self.doors.receive(format, bytes).await,
+        };
+        if receipt.kept == Kept::SetAside && std::env::var_os("TONGMAI_TELL").is_some() {
+            println!("{door}: {:#?}", receipt.findings);
+        }
         receipt.kept
     }
 
@@ -202,7 +213,12 @@ impl Site {
                 let at = identifier.text("system")?.strip_prefix(link::VISIT)?.to_owned();
                 Some((at, identifier.text("value")?.to_owned()))
             });
-            let (organization, number) = own.unwrap_or_default();
+            // A stay whose number no message named is known by its patient and its first minute.
+            let stay = || {
+                let mut systems = visit.items("identifier").iter().filter_map(|known| known.text("system"));
+                systems.find_map(|system| Some((system.strip_prefix(link::STAY)?.to_owned(), String::new())))
+            };
+            let (organization, number) = own.or_else(stay).unwrap_or_default();
             let patient = visit.get("subject").and_then(|to| patients.get(to.text("reference")?));
             let patient = patient.unwrap_or(&Json::Null);
             let citizen = patient.items("identifier").iter().find(|identifier| {

@@ -9,9 +9,10 @@ use clap::ValueEnum;
 use tongmai_base::{Finding, Severity};
 use tongmai_fhir::json::{Json, write_string};
 use tongmai_gateway::build::Node;
+use tongmai_gateway::form::Form;
 use tongmai_gateway::hl7v2::{self, table::Tables};
 use tongmai_gateway::{
-    Entry, Request, Understood, ccda, hqms, insurance, ips, report_card, stable_id, wst500,
+    Entry, Request, Understood, ccda, charset, hqms, insurance, ips, report_card, stable_id, wst500,
 };
 
 use crate::input;
@@ -38,6 +39,90 @@ enum Format {
     Dicom,
     /// A Bundle or a resource of FHIR R4 as JSON, to be written in another format.
     Fhir,
+}
+
+impl Format {
+    /// The format that a file looks like; `None` where its beginning does not tell.
+    fn of(bytes: &[u8]) -> Option<Format> {
+        if bytes.get(128..132).is_some_and(|magic| magic == b"DICM") {
+            return Some(Format::Dicom);
+        }
+        let head = bytes.get(..HEAD).unwrap_or(bytes);
+        let decoded = charset::decode(head, None, "/");
+        let text = decoded.text.trim_start_matches(['\u{feff}', '\u{b}']).trim_start();
+        if ["MSH", "FHS", "BHS"].iter().any(|name| text.starts_with(name)) {
+            return Some(Format::Hl7v2);
+        }
+        if text.starts_with('<') {
+            let is_document = text.contains("ClinicalDocument");
+            // The root of the national identifiers.
+            let national = if text.contains("2.16.156.10011") { Format::Wst500 } else { Format::Ccda };
+            return is_document.then_some(national);
+        }
+        if text.starts_with(['{', '[']) {
+            let has = |name: &str| text.contains(&format!("\"{name}\""));
+            let insured = has("infno") || has("setlinfo");
+            return if insured {
+                Some(Format::Insurance)
+            } else {
+                has("resourceType").then_some(Format::Fhir)
+            };
+        }
+        let named = |form: &Form| {
+            let first = text.lines().next().unwrap_or_default();
+            first
+                .split([',', '\t', ';', '|'])
+                .filter(|name| form.column(name.trim().trim_matches('"')).is_some())
+                .count()
+        };
+        let (pages, cards) = (named(hqms::form()), named(report_card::form()));
+        let of_most = if pages >= cards { Format::Hqms } else { Format::ReportCard };
+        (pages.max(cards) >= 3).then_some(of_most)
+    }
+
+    /// Its name on the command line.
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// A word about a file that looks like another format than the one that was named.
+    fn doubt(self, bytes: &[u8]) -> Option<Finding> {
+        let seen = Format::of(bytes).filter(|seen| *seen != self)?;
+        // A summary is a Bundle.
+        if matches!((self, seen), (Format::Ips, Format::Fhir)) {
+            return None;
+        }
+        let message = format!("the file looks like {}, and is read as {}", seen.name(), self.name());
+        Some(
+            Finding::warning("/", "other-format", message)
+                .with_repair(format!("convert it with --from {}", seen.name())),
+        )
+    }
+}
+
+/// Bytes at the beginning of a file that tell its format.
+const HEAD: usize = 16 * 1024;
+
+/// A file that cannot be read, as a message that cannot.
+fn unreadable(error: &anyhow::Error) -> Understood {
+    let finding = Finding::new(Severity::Fatal, "/", "unreadable", format!("{error:#}"))
+        .with_repair("name a file that is there and may be read; - is standard input");
+    Understood { findings: vec![finding], ..Understood::default() }
+}
+
+/// A message of HL7 v2 whose last segment has no end may have been cut off.
+fn cut_off(bytes: &[u8]) -> Option<Finding> {
+    let is_whole = bytes.last().is_none_or(|last| matches!(last, b'\r' | b'\n' | 0x1c));
+    if is_whole {
+        return None;
+    }
+    let last = bytes.rsplit(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let name = String::from_utf8_lossy(last.get(..3).unwrap_or(last)).into_owned();
+    let message = format!("the last segment {name} is not ended: the message may have been cut off");
+    Some(
+        Finding::warning(name, "unterminated", message)
+            .with_repair("send the whole message, each segment ended by a carriage return"),
+    )
 }
 
 /// Arguments of `tongmai convert`.
@@ -80,13 +165,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let size = if arguments.from == Format::Dicom { arguments.files.len() } else { 1 };
     for group in arguments.files.chunks(size.max(1)) {
         let path = &group[0];
-        let mut read = Vec::new();
-        for path in group {
-            let mut bytes = Vec::new();
-            input::open(path)?.reader.read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
-            read.push((path.display().to_string(), bytes));
-        }
-        for understood in doors.understand(&read) {
+        for understood in doors.read(group) {
             found += understood.findings.len();
             if let Some(findings) = &mut findings {
                 for finding in &understood.findings {
@@ -96,8 +175,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             if understood.is_refused() {
                 refused += 1;
                 let worst = understood.findings.iter().max_by_key(|finding| finding.severity);
-                if let Some(worst) = worst {
-                    eprintln!("{}: {worst}", path.display());
+                let doubt = understood.findings.iter().find(|finding| finding.code == "other-format");
+                for finding in worst.into_iter().chain(doubt) {
+                    eprintln!("{}: {finding}", path.display());
                 }
                 continue;
             }
@@ -140,9 +220,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Some(mut findings) = findings {
         findings.flush()?;
     }
-    eprintln!("{taken} converted, {refused} refused, {found} findings");
+    let where_to = match (found, &arguments.findings) {
+        (0, _) => String::new(),
+        (_, Some(path)) => format!(" (in {})", path.display()),
+        (_, None) => " (--findings FILE writes them)".to_owned(),
+    };
+    eprintln!("{taken} converted, {refused} refused, {found} findings{where_to}");
     if refused > 0 {
-        bail!("{refused} messages could not be read; the first fault of each stands above");
+        bail!("{refused} messages could not be read; the worst fault of each stands above");
     }
     Ok(())
 }
@@ -201,9 +286,9 @@ fn resources(bytes: &[u8]) -> Understood {
     let root = match Json::parse(bytes) {
         Ok(root) => root.into_owned(),
         Err(error) => {
-            let message = error.to_string();
+            let message = format!("it is no JSON: {error}");
             let finding =
-                Finding::new(Severity::Fatal, "", "json", message).with_repair("write a Bundle as JSON");
+                Finding::new(Severity::Fatal, "/", "json", message).with_repair("write a Bundle as JSON");
             understood.findings.push(finding);
             return understood;
         }
@@ -243,6 +328,28 @@ impl Doors {
         }
         let options = hl7v2::Options { default_zone: zone.clone(), ..hl7v2::Options::default() };
         Ok(Doors { format: arguments.from, tables, options })
+    }
+
+    /// What is understood of a file, or of a group of images; a file that cannot be read is refused like a message.
+    fn read(&self, paths: &[PathBuf]) -> Vec<Understood> {
+        let (mut read, mut all) = (Vec::new(), Vec::new());
+        for path in paths {
+            let mut bytes = Vec::new();
+            let done = input::open(path).and_then(|mut input| Ok(input.reader.read_to_end(&mut bytes)?));
+            match done {
+                Ok(_) => read.push((path.display().to_string(), bytes)),
+                Err(error) => all.push(unreadable(&error)),
+            }
+        }
+        let Some((_, bytes)) = read.first() else { return all };
+        let doubts = self.format.doubt(bytes).into_iter();
+        let doubts = doubts.chain(cut_off(bytes).filter(|_| self.format == Format::Hl7v2));
+        let mut understood = self.understand(&read);
+        if let Some(first) = understood.first_mut() {
+            first.findings.splice(0..0, doubts).for_each(drop);
+        }
+        all.extend(understood);
+        all
     }
 
     /// What the door of the format understands of a file, or of a group of images.

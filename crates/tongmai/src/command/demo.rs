@@ -60,6 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let today = (now() + tongmai_base::time::CHINA_OFFSET_MINUTES * 60_000).div_euclid(86_400_000);
         let county = County::new(arguments.seed, arguments.people, today);
         fill(&installation.engine, &county)?;
+        super::doors::write_keys(&installation.folder, &county)?;
         let views = Some(installation.folder.join("views"));
         let pages = tongmai_web::pages(installation.engine.clone(), installation.access.clone(), views);
         println!("the evening of the story: a hall, three hundred online, needs and offers");

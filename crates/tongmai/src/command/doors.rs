@@ -1,6 +1,7 @@
 //! The doors of an installation as the server offers them, and `tongmai doors`: the county's messages
 //! sent through them, tables of local services checked.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -8,12 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use tongmai_engine::Validation;
 use tongmai_gateway::door::Doors;
 use tongmai_gateway::door::http::{Call, Reply};
-use tongmai_gateway::emit::{self, Visit, county, dirt};
+use tongmai_gateway::emit::{self, Visit, county, dirt, documents, forms, insurer};
+use tongmai_gateway::form::door::Sheets;
+use tongmai_gateway::insurance::envelope::Keys;
 use tongmai_gateway::pipeline::original::State;
-use tongmai_gateway::{hl7v2, local};
+use tongmai_gateway::{hl7v2, local, wst500};
 use tongmai_http::{Answer, Asked, Pages, plain};
 use tongmai_region::County;
 use tongmai_store_sqlite::SqliteStore;
@@ -22,6 +26,8 @@ use crate::installation::{Installation, Place, now, store_file};
 
 /// Folder of an installation with the tables of its local services.
 const TABLES: &str = "doors";
+/// File of an installation with the keys by which institutions sign the insurer's messages.
+const KEYS: &str = "insurance-keys.toml";
 
 /// Opens the doors of an installation, with the shipped example of a local service and the site's own.
 pub fn open(installation: &Installation) -> Result<Arc<Doors>> {
@@ -40,7 +46,102 @@ pub fn open(installation: &Installation) -> Result<Arc<Doors>> {
             doors = doors.with(Box::new(table));
         }
     }
-    Ok(Arc::new(doors))
+    let shipped = Sheets::new("visits", tongmai_gateway::form::door::visits());
+    for sheets in forms_of_site(&installation.folder.join(TABLES))?.into_iter().chain([shipped]) {
+        if doors.format(tongmai_gateway::door::Format::name(&sheets)).is_none() {
+            doors = doors.with(Box::new(sheets));
+        }
+    }
+    Ok(Arc::new(doors.with_institutions(read_keys(&installation.folder.join(KEYS))?)))
+}
+
+/// The site's own forms: `NAME.form` opens `POST /door/NAME` for CSV and Excel.
+fn forms_of_site(folder: &Path) -> Result<Vec<Sheets>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", folder.display())),
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "form"));
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = crate::input::read_text(path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Sheets::of_site(&name, &text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+    };
+    paths.iter().map(read).collect()
+}
+
+/// What stands in the file of keys of one institution; keys are hexadecimal digits.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    /// The code by which the other doors know the institution.
+    organization: String,
+    /// Public key of its SM2 signatures, 64 or 65 bytes.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    sm2: String,
+    /// Shared secret of its SM3 codes.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    sm3: String,
+    /// Key of encrypted inputs, 16 bytes.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    sm4: String,
+}
+
+/// The keys by which institutions sign the insurer's messages; none where there is no file.
+fn read_keys(path: &Path) -> Result<HashMap<String, Keys>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashMap::new()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    keys_of(&text).with_context(|| path.display().to_string())
+}
+
+fn keys_of(text: &str) -> Result<HashMap<String, Keys>> {
+    let written: HashMap<String, Written> = toml::from_str(text)?;
+    let mut keys = HashMap::new();
+    for (institution, of) in written {
+        let bytes = |name: &str, digits: &str| {
+            data_encoding::HEXLOWER_PERMISSIVE
+                .decode(digits.as_bytes())
+                .with_context(|| format!("{name} of {institution} is not hexadecimal digits"))
+        };
+        let (sm2, sm3, sm4) = (bytes("sm2", &of.sm2)?, bytes("sm3", &of.sm3)?, bytes("sm4", &of.sm4)?);
+        if !matches!(sm2.len(), 0 | 64 | 65) {
+            bail!("sm2 of {institution} has {} bytes: write the public key, 64 or 65 bytes", sm2.len());
+        }
+        if sm2.is_empty() && sm3.is_empty() {
+            bail!("{institution} has neither sm2 nor sm3: without one of them no signature can be checked");
+        }
+        let length = sm4.len();
+        let sm4 = match length {
+            0 => None,
+            _ => Some(sm4.try_into().map_err(|_| {
+                anyhow::anyhow!("sm4 of {institution} has {length} bytes: write a key of 16 bytes")
+            })?),
+        };
+        keys.insert(institution, Keys { sm2, sm3, sm4, organization: of.organization });
+    }
+    Ok(keys)
+}
+
+/// Writes the keys of the institutions of a synthetic county beside its records.
+pub fn write_keys(folder: &Path, county: &County) -> Result<()> {
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    let written: std::collections::BTreeMap<String, Written> = insurer::keys(county)
+        .into_iter()
+        .map(|(institution, keys)| {
+            let sm4 = keys.sm4.map(|key| hex(&key)).unwrap_or_default();
+            let (sm2, sm3) = (hex(&keys.sm2), hex(&keys.sm3));
+            (institution, Written { organization: keys.organization, sm2, sm3, sm4 })
+        })
+        .collect();
+    let head = "# Keys of the invented institutions; everybody can make them. See docs/gateway/forms.md.\n";
+    std::fs::write(folder.join(KEYS), format!("{head}{}", toml::to_string(&written)?))?;
+    Ok(())
 }
 
 /// Answers `/door/…` by the doors and everything else by the pages.
@@ -100,20 +201,39 @@ enum Format {
     Service,
     /// Bundles of FHIR.
     Fhir,
+    /// A document of each of the 53 types of WS/T 500.
+    Documents,
+    /// Front pages of stays, CSV in the layout of HQMS.
+    Hqms,
+    /// Settlement lists of stays (4101), signed and encrypted.
+    Insurance,
+    /// Rows of a view of the hospital's database, CSV.
+    Visits,
 }
 
 impl Format {
+    /// Name of its door.
     fn name(self) -> &'static str {
         match self {
             Format::Hl7v2 => "hl7v2",
-            Format::Wst500 => "wst500",
+            Format::Wst500 | Format::Documents => "wst500",
+            Format::Hqms => "hqms",
+            Format::Insurance => "insurance",
+            Format::Visits => "visits",
             Format::Service => "service",
             Format::Fhir => "fhir",
         }
     }
 
-    fn messages(self, visit: &Visit) -> Vec<String> {
+    /// The messages of a visit; `time` is now, `YYYYMMDDhhmmss`, `serial` counts the visits.
+    fn messages(self, visit: &Visit, time: &str, serial: u32) -> Vec<String> {
         match self {
+            Format::Documents => {
+                wst500::types().filter_map(|(code, _)| documents::document(visit, code)).collect()
+            }
+            Format::Hqms => forms::front_page(visit, true).into_iter().collect(),
+            Format::Insurance => forms::settlement_list(visit, time, serial).into_iter().collect(),
+            Format::Visits => vec![forms::view(visit)],
             Format::Hl7v2 => emit::hl7v2(visit),
             Format::Wst500 => vec![emit::wst500(visit)],
             Format::Service => emit::services(visit),
@@ -148,9 +268,10 @@ impl Which {
         let today = (now() + tongmai_base::time::CHINA_OFFSET_MINUTES * 60_000).div_euclid(86_400_000);
         let county = County::new(self.seed, self.people, today);
         let (mut all, mut due, mut spoilt) = (Vec::new(), 0, 0);
-        for visit in county::visits(&county).take(self.visits) {
+        for (visit, serial) in county::visits(&county).take(self.visits).zip(0_u32..) {
+            let time = county::stamp_of(now() + i64::from(serial / 10_000) * 1_000);
             for format in &self.format {
-                for message in format.messages(&visit) {
+                for message in format.messages(&visit, &time, serial % 10_000) {
                     due += self.dirt;
                     if due >= 1_000 {
                         due -= 1_000;
@@ -240,7 +361,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             for (number, (format, bytes)) in messages.iter().enumerate() {
                 let ending = match *format {
                     "hl7v2" => "hl7",
-                    "fhir" => "json",
+                    "fhir" | "insurance" => "json",
+                    "hqms" | "visits" => "csv",
                     _ => "xml",
                 };
                 let path = arguments.folder.join(format!("{:06}-{format}.{ending}", number + 1));

@@ -36,6 +36,10 @@ door-hl7v2 = HL7 v2
 door-wst500 = WS/T 500 shared document
 door-service = Platform service
 door-fhir = FHIR Bundle
+door-insurance = Insurer's interface (signed)
+door-hqms = Front page (HQMS)
+door-report-card = Report card
+door-visits = View of visits
 door-dialysis = Dialysis (example)
 doors-desk-title = Messages set aside
 doors-desk-lead = What could not be understood or committed, kept with its cause, its field and the repair. Mend it and replay it; the original stays.
@@ -116,6 +120,8 @@ assess-audit = privacy and audit
 assess-audit-here = reads are logged before they are released
 assess-alerts = alert nodes of decision support
 story-send = Send this message through the door
+story-insurer = The insurer signs with SM2 and encrypts with SM4. Send it as it is, or as somebody changed it on the way: then the door names what is wrong and takes in nothing of it.
+story-tampered = Send it changed on the way
 assess-open = { $n ->
     [one] One more row is the hospital's to say.
    *[other] { $n } more rows are the hospital's to say.

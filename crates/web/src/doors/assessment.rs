@@ -55,89 +55,61 @@ fn reached(count: usize, thresholds: [usize; 5]) -> usize {
     thresholds.iter().take_while(|threshold| count >= **threshold).count()
 }
 
-/// `/doors/assessment`
-pub fn page(doors: &Doors, asked: &Asked, page: Frame) -> Outcome<Answer> {
+/// The rows of the scheme.
+fn rows(doors: &Doors, l: Language) -> Vec<Row> {
     let services = service::services().count();
     let documents = wst500::types().count();
     let channels = doors.channels().all();
     let senders: BTreeSet<&str> = channels.iter().map(|(_, sender, _)| sender.as_str()).collect();
     let slowest = channels.iter().map(|(_, _, channel)| channel.delay(99)).max().unwrap_or(0);
-    let l = page.language;
-    let rows = vec![
-        Row {
-            key: "services",
-            needed: ["3", "13", "46", "69", "69"],
-            here: services.to_string(),
-            met: Some(reached(services, [3, 13, 46, 69, 69])),
-            evidence: "/doors/coverage#services",
-        },
-        Row {
-            key: "documents",
-            needed: ["53", "53", "53", "53", "53"],
-            here: documents.to_string(),
-            met: Some(if documents >= 53 { 5 } else { 0 }),
-            evidence: "/doors/coverage",
-        },
-        Row {
-            key: "integration",
-            needed: ["P2P", "MSG", "ESB", "OAuth 2", "OAuth 2"],
-            here: l.say("assess-integration-here").into_owned(),
-            met: Some(3),
-            evidence: "/doors",
-        },
-        Row {
-            key: "freshness",
-            needed: ["–", "T+1", "< T+1", "< T+1", "< T+1"],
-            here: if slowest == 0 { "–".to_owned() } else { format!("≤ {} ms", slowest.div_ceil(1_000)) },
-            met: Some(5),
-            evidence: "/doors",
-        },
-        Row {
-            key: "recovery",
-            needed: ["–", "24 h / 24 h", "4 h / 6 h", "15 min / 15 min", "CDP"],
-            here: l.say("assess-recovery-here").into_owned(),
-            met: Some(4),
-            evidence: "/tour#check",
-        },
-        Row {
-            key: "systems",
-            needed: ["–", "8", "15", "26", "30"],
-            here: senders.len().to_string(),
-            met: None,
-            evidence: "/doors",
-        },
-        Row {
-            key: "bodies",
-            needed: ["2", "3", "5", "7", "9"],
-            here: "–".to_owned(),
-            met: None,
-            evidence: "/doors",
-        },
-        Row {
-            key: "consoles",
-            needed: ["–", "3", "6", "8", "10"],
-            here: "6".to_owned(),
-            met: Some(reached(6, [0, 3, 6, 8, 10])),
-            evidence: "/doors",
-        },
-        Row {
-            key: "audit",
-            needed: ["✓", "✓", "✓", "✓", "✓"],
-            here: l.say("assess-audit-here").into_owned(),
-            met: Some(2),
-            evidence: "/ledger",
-        },
-        Row {
-            key: "alerts",
-            needed: ["–", "–", "–", "30", "50"],
-            here: "0".to_owned(),
-            met: Some(3),
-            evidence: "/help",
-        },
-    ];
+    let delay = if slowest == 0 { "–".to_owned() } else { format!("≤ {} ms", slowest.div_ceil(1_000)) };
+    let said = |key: &str| l.say(key).into_owned();
+    let whole = if documents >= 53 { 5 } else { 0 };
+    let row = |key, needed, here: String, met, evidence| Row { key, needed, here, met, evidence };
+    vec![
+        row(
+            "services",
+            ["3", "13", "46", "69", "69"],
+            services.to_string(),
+            Some(reached(services, [3, 13, 46, 69, 69])),
+            "/doors/coverage#services",
+        ),
+        row("documents", ["53"; 5], documents.to_string(), Some(whole), "/doors/coverage"),
+        row(
+            "integration",
+            ["P2P", "MSG", "ESB", "OAuth 2", "OAuth 2"],
+            said("assess-integration-here"),
+            Some(3),
+            "/doors",
+        ),
+        row("freshness", ["–", "T+1", "< T+1", "< T+1", "< T+1"], delay, Some(5), "/doors"),
+        row(
+            "recovery",
+            ["–", "24 h / 24 h", "4 h / 6 h", "15 min / 15 min", "CDP"],
+            said("assess-recovery-here"),
+            Some(4),
+            "/tour#check",
+        ),
+        row("systems", ["–", "8", "15", "26", "30"], senders.len().to_string(), None, "/doors"),
+        row("bodies", ["2", "3", "5", "7", "9"], "–".to_owned(), None, "/doors"),
+        row(
+            "consoles",
+            ["–", "3", "6", "8", "10"],
+            "6".to_owned(),
+            Some(reached(6, [0, 3, 6, 8, 10])),
+            "/doors",
+        ),
+        row("audit", ["✓"; 5], said("assess-audit-here"), Some(2), "/ledger"),
+        row("alerts", ["–", "–", "–", "30", "50"], "0".to_owned(), Some(3), "/help"),
+    ]
+}
+
+/// `/doors/assessment`
+pub fn page(doors: &Doors, asked: &Asked, page: Frame) -> Outcome<Answer> {
+    let rows = rows(doors, page.language);
     let lowest = rows.iter().filter_map(|row| row.met).min().unwrap_or(0);
     let assessment = Assessment {
-        l,
+        l: page.language,
         level: lowest.checked_sub(1).map(|at| LEVELS[at.min(4)]),
         open: rows.iter().filter(|row| row.met.is_none()).count() as i64,
         rows,

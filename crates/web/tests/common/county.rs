@@ -10,6 +10,7 @@ use tongmai_engine::bundle::Ids;
 use tongmai_engine::{Engine, Surroundings, Validation};
 use tongmai_gateway::door::Doors;
 use tongmai_gateway::emit::county::story;
+use tongmai_gateway::emit::insurer;
 use tongmai_gateway::hl7v2::Options;
 use tongmai_http::Pages;
 use tongmai_region::County;
@@ -56,8 +57,9 @@ pub fn with(validation: Validation) -> Site {
     let engine = Arc::new(engine);
     let access = Arc::new(Access::open(Policy::Open, folder.path(), now).expect("a log of reads"));
     let queue = folder.path().join("queue");
-    let doors = Doors::open(engine.clone(), access.clone(), &queue, Options::default(), now);
-    let doors = Arc::new(doors.expect("doors"));
+    let doors = Doors::open(engine.clone(), access.clone(), &queue, Options::default(), now).expect("doors");
+    let keys = insurer::keys(&County::new(1, 10, TODAY));
+    let doors = Arc::new(doors.with_institutions(keys));
     let folder_of_views = Some(folder.path().join("views"));
     let settings = Settings { folder: folder_of_views, doors: Some(doors.clone()), ..Settings::default() };
     let pages = tongmai_web::pages_with(engine.clone(), access.clone(), settings);
@@ -94,7 +96,7 @@ impl Site {
     pub async fn deliver_some(&self) -> String {
         let result = "MSH|^~\\&|LIS|H1|T|R|20261121080000||ORU^R01|1|P|2.4\rPID|1||P1^^^H1^MR||王^芳\r\
                       OBR|1||F77|HB^血红蛋白^L|||20261121080000\rOBX|1|NM|HB^血红蛋白^L||121|g/L|||||F\r";
-        let (_, document) = story("0845", 1, TODAY).expect("a document");
+        let (_, document) = story("0845", 1, NOW).expect("a document");
         let messages =
             [("hl7v2", result.as_bytes().to_vec()), ("hl7v2", b"MSH|HIS|H1".to_vec()), ("wst500", document)];
         let mut number = String::new();
@@ -110,6 +112,17 @@ impl Site {
         let county = County::new(1, 400, TODAY);
         let people = county.everyone().filter(|person| person.household > 1 && person.died.is_none());
         people.filter_map(|person| person.identity_number.clone()).take(count).collect()
+    }
+
+    /// How many resources of a type there are, up to a page of them.
+    pub fn count(&self, kind: &str) -> usize {
+        let kind = tongmai_fhir::definition::resource_type_id(kind).expect("a type");
+        let pairs = [("_count".into(), "1000".into())];
+        let query = self.engine.query(&[kind], None, &pairs, false).expect("a query");
+        let sealed =
+            self.engine.search(&self.access.sight(&Requester::local()), &query, None).expect("an answer");
+        let release = || self.access.release_blocking(&Requester::local(), sealed);
+        tokio::task::block_in_place(release).expect("released").matches.len()
     }
 
     /// The ids of the patients that a search finds.
