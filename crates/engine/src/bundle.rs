@@ -360,14 +360,14 @@ impl Engine {
             if let Some(condition) = condition {
                 let query = self.condition_query(type_id, &condition).map_err(within)?;
                 match self.matches(sight, snapshot, &query, 2)?.as_slice() {
-                    [] => guards.push(self.guard(snapshot, &query)),
+                    [] => guards.extend(self.guards(snapshot, &query)),
                     [seq] => {
                         let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
                         let eye = self.eye(sight, snapshot)?;
                         let resource = eye.show(snapshot, &event)?.ok_or(tongmai_codec::Damaged)?;
                         drop(eye);
                         entry.id = Some(resource.id.clone());
-                        guards.push(self.guard(snapshot, &query));
+                        guards.extend(self.guards(snapshot, &query));
                         if entry.verb == Verb::Post {
                             existing.insert(index, resource);
                         }
@@ -501,7 +501,7 @@ impl Engine {
         match self.matches(sight, snapshot, &query, 2)?.as_slice() {
             [seq] => {
                 let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
-                guards.push(self.guard(snapshot, &query));
+                guards.extend(self.guards(snapshot, &query));
                 Ok(format!("{name}/{}", self.resource(&event)?.id))
             }
             none_or_many => {

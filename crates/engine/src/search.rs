@@ -254,15 +254,19 @@ impl Engine {
     }
 
     /// What must still hold for the answer of [`Engine::matches`] to be true when it is used.
-    pub(crate) fn guard(&self, snapshot: &dyn Snapshot, query: &Query) -> Guard {
+    ///
+    /// Of a condition that names a few values, such as the numbers of one patient, it is enough that none of them was added
+    /// since; of any other, nothing at all may have been written.
+    pub(crate) fn guards(&self, snapshot: &dyn Snapshot, query: &Query) -> Vec<Guard> {
         let position = snapshot.position();
         if let [only] = query.types.as_slice() {
-            for predicate in execute::conditions(only) {
-                if let Some((slot, value)) = predicate.single_row() {
-                    return Guard::NoNewRow { slot, value, after: position };
-                }
+            let conditions = execute::conditions(only);
+            let rows = conditions.iter().filter_map(|predicate| predicate.watched());
+            if let Some(rows) = rows.min_by_key(Vec::len) {
+                let guard = |(slot, value)| Guard::NoNewRow { slot, value, after: position };
+                return rows.into_iter().map(guard).collect();
             }
         }
-        Guard::NothingSince(position)
+        vec![Guard::NothingSince(position)]
     }
 }

@@ -321,7 +321,7 @@ impl Engine {
         if let Some(query) = &conditions.if_none_exist {
             let found = self.matches(sight, snapshot, query, 2)?;
             match found.as_slice() {
-                [] => guards.push(self.guard(snapshot, query)),
+                [] => guards.extend(self.guards(snapshot, query)),
                 [seq] => {
                     let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
                     let eye = self.eye(sight, snapshot)?;
@@ -368,7 +368,7 @@ impl Engine {
             }
             Target::Matching(query) => match self.matches(sight, snapshot, query, 2)?.as_slice() {
                 [] => {
-                    guards.push(self.guard(snapshot, query));
+                    guards.extend(self.guards(snapshot, query));
                     match own_id {
                         Some(id) => id.to_owned(),
                         None => self.fresh_id(),
@@ -385,7 +385,7 @@ impl Engine {
                             "the condition finds a resource with another id",
                         ));
                     }
-                    guards.push(self.guard(snapshot, query));
+                    guards.extend(self.guards(snapshot, query));
                     found
                 }
                 _ => return Err(several()),
@@ -442,7 +442,7 @@ impl Engine {
             Target::Matching(query) => match self.matches(sight, snapshot, query, 2)?.as_slice() {
                 [] => return Err(Failure::not_found("a resource that fits the condition")),
                 [seq] => {
-                    guards.push(self.guard(snapshot, query));
+                    guards.extend(self.guards(snapshot, query));
                     let event = snapshot.events(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?;
                     self.resource(&event)?.id
                 }
@@ -502,7 +502,7 @@ impl Engine {
             Target::Matching(query) => match self.matches(sight, snapshot, query, 2)?.as_slice() {
                 [] => return Ok(nothing()),
                 [seq] => {
-                    guards.push(self.guard(snapshot, query));
+                    guards.extend(self.guards(snapshot, query));
                     snapshot.keys(&[*seq])?.pop().ok_or(tongmai_codec::Damaged)?
                 }
                 _ => return Err(several()),

@@ -133,7 +133,7 @@ impl Understood {
             let more = self.findings.len() - limits::MESSAGE_FINDINGS;
             self.findings.truncate(limits::MESSAGE_FINDINGS);
             self.findings.push(
-                Finding::warning("", "findings-limit", format!("{more} further findings are not shown"))
+                Finding::warning("/", "findings-limit", format!("{more} further findings are not shown"))
                     .with_repair("mend those that are shown, and send again"),
             );
         }

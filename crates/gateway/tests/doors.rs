@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use common::{Site, TODAY};
 use tongmai_gateway::door::http::Call;
@@ -442,6 +443,26 @@ async fn what_the_store_cannot_take_waits_and_is_taken_in_once() {
     // The sender, who was told to wait, sends it again.
     assert_eq!(site.deliver(&("hl7v2", message)).await, Kept::Before);
     assert_eq!((site.count("Patient", &[]), site.count("DocumentReference", &[])), (1, 1));
+}
+
+/// Many senders at once, several of them with messages of one visit: nobody is told to wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_senders_at_once_do_not_stand_in_each_others_way() {
+    let site = Arc::new(Site::open());
+    let visits = visits();
+    let work: Vec<_> = visits
+        .iter()
+        .flat_map(|visit| by_door(visit, "hl7v2").into_iter().chain(by_door(visit, "fhir")))
+        .map(|message| {
+            let site = site.clone();
+            tokio::spawn(async move { site.deliver(&message).await })
+        })
+        .collect();
+    for work in work {
+        assert_eq!(work.await.expect("delivered"), Kept::Committed);
+    }
+    assert_eq!(site.facts(), visits.iter().map(common::expected).collect());
+    assert_eq!(site.count("Encounter", &[]), visits.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -210,7 +210,28 @@ impl TextMatch {
     }
 }
 
+/// Most rows that are watched for one condition.
+const WATCHED: usize = 16;
+
 impl Predicate {
+    /// Rows of which every match has one, few enough to be watched: a resource that begins to match has got one of them
+    /// then. `None` where it cannot be said so.
+    pub fn watched(&self) -> Option<Vec<(u16, i64)>> {
+        match self {
+            Predicate::Equal(any) => {
+                let rows: Vec<(u16, i64)> = any.iter().map(|equal| (equal.slot, equal.value)).collect();
+                (1..=WATCHED).contains(&rows.len()).then_some(rows)
+            }
+            Predicate::All(all) => all.iter().filter_map(Predicate::watched).min_by_key(Vec::len),
+            Predicate::Any(any) => {
+                let each: Option<Vec<_>> = any.iter().map(Predicate::watched).collect();
+                let rows = each?.concat();
+                (1..=WATCHED).contains(&rows.len()).then_some(rows)
+            }
+            _ => None,
+        }
+    }
+
     /// The one row that every match has, when that is all the predicate says.
     pub fn single_row(&self) -> Option<(u16, i64)> {
         match self {

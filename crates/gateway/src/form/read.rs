@@ -453,6 +453,7 @@ fn is_code(column: &Column) -> bool {
 }
 
 fn place(record: &str, column: &str) -> String {
+    let column = if column.trim().is_empty() { "a column without a name" } else { column };
     if record.is_empty() { short(column) } else { format!("{record}, {}", short(column)) }
 }
 

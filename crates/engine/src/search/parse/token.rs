@@ -26,7 +26,9 @@ impl Condition<'_> {
             }
             [system, _] => {
                 let Some(extra) = self.system(&unescape(system))? else {
-                    return Ok(Predicate::Equal(Vec::new()));
+                    // Not an alternative among others that could be left out: what is decided on it must be decided again
+                    // when the system comes.
+                    return Ok(Predicate::All(vec![Predicate::Equal(Vec::new())]));
                 };
                 let of_system = |slot| NumberBetween {
                     slot,
