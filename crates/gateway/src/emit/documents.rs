@@ -43,7 +43,13 @@ fn table() -> &'static Table {
 /// The visit as a document of a type (`C0032`); `None` when there is no such type.
 pub fn document(visit: &Visit, code: &str) -> Option<String> {
     let laying = Laying { facts: facts(visit, code), time: visit.start.clone() };
-    example::xml_with(code, &|document| laying.lay(document))
+    let text = example::xml_with(code, &|document| laying.lay(document))?;
+    // Times that only the schema demands are put in by the writer.
+    let day = visit.start.get(..8).unwrap_or_default();
+    Some(
+        text.replace("\"20260315083000\"", &format!("\"{}\"", visit.start))
+            .replace("\"20260315\"", &format!("\"{day}\"")),
+    )
 }
 
 /// What the county knows, by the names of the table. Unknown ones are absent, and empty ones leave their place out.
