@@ -124,8 +124,10 @@ fn the_county_is_emitted_as_each_type() {
             let patient = &patient.unwrap_or_else(|| panic!("{code} {title} has no patient")).resource;
             assert_eq!(patient.items("name")[0].text("text"), Some(visit.name().as_str()), "{code}");
             // What the example says of its invented patient is gone.
-            let left: Vec<&str> =
-                text.lines().filter(|line| line.contains("患者姓名甲") || line.contains("20260315")).collect();
+            let left: Vec<&str> = text
+                .lines()
+                .filter(|line| line.contains("患者姓名甲") || line.contains("20260315"))
+                .collect();
             assert!(left.is_empty(), "{code} {title}: {left:#?}");
             for (name, value) in [("sex", visit.sex.as_str()), ("number", visit.citizen.as_str())] {
                 let resource = patient.to_string();

@@ -412,3 +412,40 @@ pub(super) fn write_finding(out: &mut impl Write, file: &Path, finding: &Finding
     writeln!(out, "{line}")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_another_format_is_named() {
+        for (text, expected) in [
+            ("MSH|^~\\&|HIS", Some(Format::Hl7v2)),
+            ("\u{b}MSH|^~\\&|HIS", Some(Format::Hl7v2)),
+            ("<ClinicalDocument><id root=\"2.16.156.10011.1.1\"/>", Some(Format::Wst500)),
+            ("<?xml version=\"1.0\"?><ClinicalDocument xmlns=\"urn:hl7-org:v3\">", Some(Format::Ccda)),
+            ("{\"infno\":\"4101\"}", Some(Format::Insurance)),
+            ("{\"resourceType\":\"Bundle\"}", Some(Format::Fhir)),
+            ("A48,A49,A11,C03C\n1,1,x,I10", Some(Format::Hqms)),
+            ("患者姓名,性别,疾病名称,报告单位\n", Some(Format::ReportCard)),
+            ("hello", None),
+            ("", None),
+        ] {
+            assert_eq!(Format::of(text.as_bytes()), expected, "{text}");
+        }
+        let doubt = Format::Ccda.doubt(b"MSH|^~\\&|HIS").expect("a doubt");
+        assert_eq!((doubt.path.as_str(), doubt.repair.as_str()), ("/", "convert it with --from hl7v2"));
+        assert!(Format::Ips.doubt(b"{\"resourceType\":\"Bundle\"}").is_none());
+    }
+
+    #[test]
+    fn a_message_that_was_cut_off_and_a_file_that_is_not_there_are_named() {
+        let cut = cut_off(b"MSH|^~\\&|A\rPID|1||P").expect("a finding");
+        assert_eq!((cut.path.as_str(), cut.code.as_str()), ("PID", "unterminated"));
+        assert!(cut_off(b"MSH|^~\\&|A\rPID|1\r").is_none());
+        let error = input::open(Path::new("nothing.hl7")).err().expect("not there");
+        let refused = unreadable(&error);
+        assert!(refused.is_refused() && refused.findings[0].message.contains("nothing.hl7"));
+        assert!(!refused.findings[0].repair.is_empty());
+    }
+}
