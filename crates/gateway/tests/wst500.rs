@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use tongmai_base::Severity;
-use tongmai_gateway::emit::{Visit, documents};
 use tongmai_gateway::{Understood, wst500};
-use tongmai_region::County;
 
 fn emitted(understood: &Understood, code: &str) -> String {
     let resources = understood.entries.iter().map(|entry| (entry.full_url.clone(), &entry.resource));
@@ -56,88 +54,30 @@ fn examples_are_understood_without_remainder() {
     assert!(codes.is_empty(), "{codes:?}");
 }
 
-/// Documents that the schema of their type does not accept, with what it says.
-fn not_accepted(documents: &[(&str, String, String)]) -> Vec<String> {
-    let Some(schemas) = tongmai_testkit::data("cn-standards/hip_schemas/cdas") else { return Vec::new() };
-    if Command::new("xmllint").arg("--version").output().is_err() {
-        tongmai_testkit::skipped("xmllint is not installed (libxml2-utils)");
-        return Vec::new();
-    }
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut out = Vec::new();
-    for (code, name, text) in documents {
-        let path = folder.path().join(format!("{code}-{name}.xml"));
-        std::fs::write(&path, text).expect("written");
-        let schema = schemas.join(format!("{code}.xsd"));
-        let run = Command::new("xmllint").arg("--noout").arg("--schema").arg(schema).arg(&path).output();
-        let run = run.expect("xmllint runs");
-        if !run.status.success() {
-            out.push(format!("{code} {name}\n{}", String::from_utf8_lossy(&run.stderr)));
-        }
-    }
-    out
-}
-
 #[test]
 fn what_is_emitted_is_valid() {
-    let mut documents = Vec::new();
+    let Some(schemas) = tongmai_testkit::data("cn-standards/hip_schemas/cdas") else { return };
+    if Command::new("xmllint").arg("--version").output().is_err() {
+        tongmai_testkit::skipped("xmllint is not installed (libxml2-utils)");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut invalid = 0;
     for (code, _) in wst500::types() {
         let understood = wst500::read(example(code).as_bytes());
-        documents.push((code, "example".to_owned(), example(code)));
-        documents.push((code, "emitted".to_owned(), emitted(&understood, code)));
-    }
-    let invalid = not_accepted(&documents);
-    assert!(invalid.is_empty(), "{} documents: {}", invalid.len(), invalid.join("\n"));
-}
-
-/// Visits of the synthetic county that differ in kind: a stay, a visit of a woman, a visit of a man, a child's.
-fn some_visits() -> Vec<Visit> {
-    let county = County::new(3, 120, 20_778);
-    let all: Vec<Visit> = tongmai_gateway::emit::county::visits(&county)
-        .filter(|visit| visit.is_over() && !visit.citizen.is_empty() && !visit.diagnoses.is_empty())
-        .collect();
-    let of = |fits: &dyn Fn(&Visit) -> bool| all.iter().find(|visit| fits(visit)).cloned().expect("a visit");
-    vec![
-        of(&|visit| visit.inpatient),
-        of(&|visit| !visit.inpatient && visit.sex == "female"),
-        of(&|visit| !visit.inpatient && visit.sex == "male" && !visit.phone.is_empty()),
-        of(&|visit| visit.birth.as_str() > "2012"),
-    ]
-}
-
-#[test]
-fn the_county_is_emitted_as_each_type() {
-    let mut documents = Vec::new();
-    for (number, visit) in some_visits().iter().enumerate() {
-        for (code, title) in wst500::types() {
-            let text = documents::document(visit, code).expect("a type");
-            let understood = wst500::read(text.as_bytes());
-            let faults: Vec<String> = understood
-                .findings
-                .iter()
-                .filter(|finding| finding.severity >= Severity::Warning)
-                .map(ToString::to_string)
-                .collect();
-            assert!(faults.is_empty(), "{code} {title}: {faults:#?}");
-            let patient =
-                understood.entries.iter().find(|e| e.resource.text("resourceType") == Some("Patient"));
-            let patient = &patient.unwrap_or_else(|| panic!("{code} {title} has no patient")).resource;
-            assert_eq!(patient.items("name")[0].text("text"), Some(visit.name().as_str()), "{code}");
-            // What the example says of its invented patient is gone.
-            let left: Vec<&str> = text
-                .lines()
-                .filter(|line| line.contains("患者姓名甲") || line.contains("20260315"))
-                .collect();
-            assert!(left.is_empty(), "{code} {title}: {left:#?}");
-            for (name, value) in [("sex", visit.sex.as_str()), ("number", visit.citizen.as_str())] {
-                let resource = patient.to_string();
-                assert!(!resource.contains("gender") || resource.contains(value), "{code} {title}: {name}");
+        for (name, text) in [("example", example(code)), ("emitted", emitted(&understood, code))] {
+            let path = folder.path().join(format!("{code}-{name}.xml"));
+            std::fs::write(&path, text).expect("written");
+            let schema = schemas.join(format!("{code}.xsd"));
+            let run = Command::new("xmllint").arg("--noout").arg("--schema").arg(schema).arg(&path).output();
+            let run = run.expect("xmllint runs");
+            if !run.status.success() {
+                invalid += 1;
+                println!("== {code} {name}\n{}", String::from_utf8_lossy(&run.stderr));
             }
-            documents.push((code, number.to_string(), text));
         }
     }
-    let invalid = not_accepted(&documents);
-    assert!(invalid.is_empty(), "{} documents: {}", invalid.len(), invalid.join("\n"));
+    assert_eq!(invalid, 0, "documents that their schema does not accept");
 }
 
 #[test]
