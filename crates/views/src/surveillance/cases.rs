@@ -461,12 +461,6 @@ impl Cases {
             }
             self.owners.insert(key, said.patient.clone());
             let subject = self.subjects.entry(said.patient.clone()).or_default();
-            // The first finding remembers the encounter for the card.
-            for finding in &mut said.findings {
-                if !said.encounter.is_empty() {
-                    finding.source = format!("{} {}", finding.source, said.encounter);
-                }
-            }
             subject.findings.insert(key, said.findings);
             if former.as_ref() != Some(&said.patient) {
                 self.work_out(&said.patient);
@@ -641,9 +635,6 @@ impl Cases {
     }
 
     fn illness(&self, patient: &str, subject: &Subject, finding: &Finding, day: i64) -> Case {
-        let (source, encounter) = finding.source.split_once(' ').unwrap_or((&finding.source, ""));
-        let mut first = finding.clone();
-        source.clone_into(&mut first.source);
         Case {
             patient: patient.to_owned(),
             disease: finding.disease.clone(),
@@ -653,8 +644,8 @@ impl Cases {
             day,
             at: finding.at,
             received: finding.received,
-            findings: vec![first],
-            encounter: encounter.to_owned(),
+            findings: vec![finding.clone()],
+            encounter: finding.encounter.clone(),
             stratum: Stratum {
                 county: subject.county.clone(),
                 town: subject.town.clone(),
@@ -681,7 +672,8 @@ fn hash(secret: &[u8; 32], text: &str) -> u64 {
 
 impl View for Cases {
     const NAME: &'static str = "surveillance";
-    const DEFINITION: &'static str = "1: findings, visits and Tasks; cases and counts are worked out";
+    const DEFINITION: &'static str =
+        "2: findings with their encounters, visits and Tasks; cases and counts are worked out";
 
     fn new(secret: &[u8; 32]) -> Cases {
         Cases::under(super::rules_in_force(), secret)

@@ -33,6 +33,8 @@ pub struct Finding {
     pub evidence: String,
     /// The resource, as a reference.
     pub source: String,
+    /// The encounter in which it was found, as a reference; empty without one.
+    pub encounter: String,
     /// When it was diagnosed or reported, in milliseconds since 1970.
     pub at: i64,
     /// When it came in.
@@ -86,6 +88,7 @@ pub fn read(rules: &Rules, kind: &str, json: &Json<'_>, received: i64) -> Option
         return None;
     }
     let source = format!("{kind}/{}", json.text("id").unwrap_or(""));
+    let encounter = if kind == "Encounter" { &source } else { reference(json, "encounter").unwrap_or("") };
     let onset = json.text("onsetDateTime").and_then(date::parse).map(|read| day_of(read.low));
     let author = ["recorder", "asserter", "requester", "assessor"].iter().find_map(|name| json.get(name));
     let author = author.or_else(|| first_of(json, "performer")).or_else(|| first_of(json, "author"));
@@ -98,6 +101,7 @@ pub fn read(rules: &Rules, kind: &str, json: &Json<'_>, received: i64) -> Option
         kind: kind.to_owned(),
         evidence,
         source: source.clone(),
+        encounter: encounter.to_owned(),
         at: at.unwrap_or(received),
         received,
         organization: String::new(),
@@ -106,7 +110,6 @@ pub fn read(rules: &Rules, kind: &str, json: &Json<'_>, received: i64) -> Option
         position: 0,
     });
     let findings = findings.collect();
-    let encounter = if kind == "Encounter" { &source } else { reference(json, "encounter").unwrap_or("") };
     Some(Said { patient, encounter: encounter.to_owned(), findings })
 }
 

@@ -174,6 +174,21 @@ async fn one_illness_is_one_card() {
 }
 
 #[tokio::test]
+async fn findings_of_several_visits_are_evidence_of_one_card() {
+    let region = Region::new();
+    let at = |id: &str, when: &str| {
+        let mut condition = condition(id, "p2", "A03.9", when, "confirmed");
+        condition["encounter"] = serde_json::json!({"reference": format!("Encounter/v-{id}")});
+        condition
+    };
+    let (first, second) = (at("c1", "2026-11-20T10:00:00+08:00"), at("c2", "2026-11-21T08:00:00+08:00"));
+    region.put(&[patient("p2", "钱芳", "河口镇"), first, second]).await;
+    assert_eq!(region.cards()[0].evidence, ["Condition/c1", "Condition/c2"]);
+    let encounter = region.surveillance.look(|cases| cases.cases_of("p2")[0].encounter.clone());
+    assert_eq!(encounter.expect("a view"), "Encounter/v-c1");
+}
+
+#[tokio::test]
 async fn history_is_searched_and_not_drafted() {
     let region = Region::new();
     region
