@@ -41,6 +41,12 @@ pub const MESSAGE_SEGMENTS: usize = 20_000;
 pub const BATCH_MESSAGES: usize = 10_000;
 /// Largest DICOM file that is kept, in bytes.
 pub const IMAGE_BYTES: usize = 512 * 1024 * 1024;
+/// Largest document that `tongmai import` reads whole, in bytes.
+pub const IMPORT_DOCUMENT_BYTES: usize = 256 * 1024 * 1024;
+/// How many times its packed length a file may unpack to, beyond [`IMPORT_UNPACKED_BYTES`]; records reach 40.
+pub const IMPORT_UNPACKED_RATIO: u64 = 250;
+/// What every packed file may unpack to, in bytes.
+pub const IMPORT_UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
 /// Most rows of one sheet (CSV, Excel) that a door takes in.
 pub const SHEET_ROWS: usize = 100_000;
 /// Most findings that a door reports of one message; one more says that there are others.
@@ -87,6 +93,9 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("waiting-messages", WAITING_MESSAGES as u64, "messages"),
     ("channels", CHANNELS as u64, "senders"),
     ("image", IMAGE_BYTES as u64, "bytes"),
+    ("import-document", IMPORT_DOCUMENT_BYTES as u64, "bytes"),
+    ("import-unpacked-ratio", IMPORT_UNPACKED_RATIO, "times"),
+    ("import-unpacked", IMPORT_UNPACKED_BYTES, "bytes"),
     ("sheet-rows", SHEET_ROWS as u64, "rows"),
     ("actor-requests-a-minute", ACTOR_REQUESTS as u64, "requests"),
     ("refusal-log", REFUSAL_BYTES, "bytes"),

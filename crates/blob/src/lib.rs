@@ -5,11 +5,15 @@
 //! was acknowledged stays after a power cut. The same bytes twice are one file. Reading compares the
 //! digest, so that a damaged file is an error and never an answer.
 //!
+//! Where there is a [`Seal`], the files are sealed, under the name of what they hold; files from before are read as
+//! they are.
+//!
 //! The store knows neither patients nor rights: who asks for a blob has its name from a released resource.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use data_encoding::HEXLOWER;
@@ -40,11 +44,26 @@ impl std::fmt::Display for Digest {
     }
 }
 
+/// Encrypts what lies in files.
+pub trait Seal: Send + Sync {
+    /// Seals bytes.
+    ///
+    /// # Errors
+    /// When there is no key or no randomness.
+    fn seal(&self, bytes: &[u8]) -> io::Result<Vec<u8>>;
+
+    /// Opens what [`Seal::seal`] made; `None` when it is not that.
+    ///
+    /// # Errors
+    /// When there is no key.
+    fn open(&self, sealed: &[u8]) -> io::Result<Option<Vec<u8>>>;
+}
+
 /// A folder of blobs.
-#[derive(Debug)]
 pub struct Blobs {
     folder: PathBuf,
     next: AtomicU64,
+    seal: Option<Arc<dyn Seal>>,
 }
 
 impl Blobs {
@@ -59,7 +78,14 @@ impl Blobs {
         }
         fs::create_dir_all(&beside)?;
         sync(folder)?;
-        Ok(Blobs { folder: folder.to_owned(), next: AtomicU64::new(0) })
+        Ok(Blobs { folder: folder.to_owned(), next: AtomicU64::new(0), seal: None })
+    }
+
+    /// The same, sealing what is put from now on.
+    #[must_use]
+    pub fn sealed(mut self, seal: Arc<dyn Seal>) -> Blobs {
+        self.seal = Some(seal);
+        self
     }
 
     fn place(&self, digest: Digest) -> PathBuf {
@@ -74,6 +100,8 @@ impl Blobs {
     pub fn put(&self, bytes: &[u8]) -> io::Result<Digest> {
         let digest = Digest::of(bytes);
         let place = self.place(digest);
+        let sealed = self.seal.as_ref().map(|seal| seal.seal(bytes)).transpose()?;
+        let bytes = sealed.as_deref().unwrap_or(bytes);
         // A file of the right length is whole, since it was put there whole; a torn disk shows when it is read.
         if fs::metadata(&place).is_ok_and(|known| known.len() == bytes.len() as u64) {
             return Ok(digest);
@@ -102,6 +130,10 @@ impl Blobs {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
+        };
+        let bytes = match &self.seal {
+            Some(seal) => seal.open(&bytes)?.unwrap_or(bytes),
+            None => bytes,
         };
         if Digest::of(&bytes) != digest {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("blob {digest} is damaged")));

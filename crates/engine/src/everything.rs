@@ -3,7 +3,7 @@
 use tongmai_access::{Operation, Point, Sealed, Sight};
 use tongmai_base::limits;
 use tongmai_fhir::definition::ResourceTypeId;
-use tongmai_store::{NO_DATE, NumberCursor, NumberRange, Order, Seq, TYPE_SLOT};
+use tongmai_store::{EventKind, NO_DATE, NumberCursor, NumberRange, Order, Seq, TYPE_SLOT};
 
 use crate::Engine;
 use crate::failure::{Failure, Outcome, Reason};
@@ -180,6 +180,37 @@ impl Engine {
         }
         chunk.count = shown.len();
         Ok(Sealed::new(chunk, Operation::Export, shown))
+    }
+}
+
+impl Engine {
+    /// May the resources in the lines of an export still be shown, as they are now? What was erased since, or
+    /// may not be seen any more, may not.
+    pub fn lines_stand(&self, sight: &Sight, type_id: ResourceTypeId, lines: &[u8]) -> Outcome<bool> {
+        let mut snapshot = self.store.snapshot()?;
+        let eye = self.eye(sight, &mut *snapshot)?;
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let Some(id) = crate::id_in(line) else { return Ok(false) };
+            let key = self.keys.resource(type_id, id);
+            let Some(current) = snapshot.current(key)? else { return Ok(false) };
+            if current.deleted {
+                let newest = snapshot.events(&[current.seq])?;
+                if newest.first().is_none_or(|event| event.kind == EventKind::Purge) {
+                    return Ok(false);
+                }
+            }
+            if eye.guards(Point::Export)
+                && eye.verdicts(&mut *snapshot, &[current.seq])?.iter().any(|verdict| !verdict.visible)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How often something was erased since this process began.
+    pub fn erasures(&self) -> u64 {
+        self.texts.erasures()
     }
 }
 

@@ -11,6 +11,7 @@
 
 pub mod bundle;
 mod concerned;
+pub mod erase;
 pub mod everything;
 pub mod failure;
 pub mod findings;

@@ -65,6 +65,11 @@ impl Texts {
         Ok(text)
     }
 
+    /// How often something was erased.
+    pub(crate) fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::Acquire)
+    }
+
     /// Something was erased.
     pub(crate) fn forget(&self) {
         self.erasures.fetch_add(1, Ordering::AcqRel);

@@ -55,7 +55,7 @@ impl Engine {
         let mut head_at = 0;
         let mut at = 0;
         loop {
-            let events = snapshot.feed(at, 1000)?;
+            let events = snapshot.feed_as_kept(at, 1000)?;
             let Some(last) = events.last() else { break };
             for (index, event) in events.iter().enumerate() {
                 if event.seq != at + 1 + index as u64 {

@@ -566,7 +566,7 @@ impl Engine {
         Ok((current, event))
     }
 
-    fn removal(
+    pub(crate) fn removal(
         &self,
         snapshot: &mut dyn Snapshot,
         type_id: ResourceTypeId,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +48,8 @@ struct Job {
     folder: PathBuf,
     state: State,
     cancelled: bool,
+    /// How often something had been erased when it began.
+    erasures: u64,
 }
 
 /// The exports of this server.
@@ -139,6 +141,7 @@ pub(crate) async fn begin(
             folder: folder.clone(),
             state: State::Running { done: 0 },
             cancelled: false,
+            erasures: service.engine.erasures(),
         };
         jobs.insert(id.clone(), job);
     }
@@ -296,7 +299,8 @@ pub(crate) async fn status(service: &Arc<Service>, asked: &Asked, id: &str) -> R
     }
 }
 
-/// One file of an export, streamed. Its content was released when it was written.
+/// One file of an export, streamed. Its content was released when it was written; what has been erased or may not
+/// be seen any more since then makes it 410.
 pub(crate) async fn file(
     service: &Arc<Service>,
     asked: &Asked,
@@ -304,7 +308,7 @@ pub(crate) async fn file(
     name: &str,
 ) -> Result<Answer, Failure> {
     let unknown = || Failure::not_found(format!("export file {id}/{name}"));
-    let folder = {
+    let (folder, erasures) = {
         let jobs = service.exports.jobs();
         let own = jobs.get(id).filter(|job| job.actor == asked.requester.actor);
         let job = own.ok_or_else(unknown)?;
@@ -315,9 +319,20 @@ pub(crate) async fn file(
         if !known {
             return Err(unknown());
         }
-        job.folder.clone()
+        (job.folder.clone(), job.erasures)
     };
-    let file = tokio::fs::File::open(folder.join(name)).await.map_err(|_| unknown())?;
+    let path = folder.join(name);
+    let limited = service.access.sight(&asked.requester).limits().is_some();
+    if limited || service.engine.erasures() != erasures {
+        let type_id = name.strip_suffix(".ndjson").and_then(resource_type_id).ok_or_else(unknown)?;
+        let (requester, path) = (asked.requester.clone(), path.clone());
+        let stands = service.work(true, move |service| still_stands(service, &requester, type_id, &path));
+        if !stands.await? {
+            let gone = Failure::new(Reason::Gone, "", "expired", "what this export holds has changed since");
+            return Err(gone.repair("begin the export again"));
+        }
+    }
+    let file = tokio::fs::File::open(path).await.map_err(|_| unknown())?;
     let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Frame<Bytes>>>(4);
     tokio::spawn(async move {
         let mut file = file;
@@ -338,4 +353,30 @@ pub(crate) async fn file(
     let mut answer = Response::new(BodyExt::boxed(stream));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+ndjson"));
     Ok(answer)
+}
+
+/// May all of a file of an export still be shown?
+fn still_stands(
+    service: &Service,
+    requester: &Requester,
+    type_id: ResourceTypeId,
+    path: &Path,
+) -> Result<bool, Failure> {
+    let failed = |error: std::io::Error| Failure::new(Reason::Internal, "", "exception", error.to_string());
+    let mut lines = BufReader::with_capacity(256 * 1024, File::open(path).map_err(failed)?);
+    let mut step = Vec::new();
+    loop {
+        step.clear();
+        for _ in 0..CHUNK {
+            if lines.read_until(b'\n', &mut step).map_err(failed)? == 0 {
+                break;
+            }
+        }
+        if step.is_empty() {
+            return Ok(true);
+        }
+        if !service.engine.lines_stand(&service.access.sight(requester), type_id, &step)? {
+            return Ok(false);
+        }
+    }
 }

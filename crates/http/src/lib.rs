@@ -15,6 +15,7 @@ mod oauth;
 mod request;
 mod rest;
 mod subset;
+pub mod tls;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -23,9 +24,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tongmai_access::{Access, EverybodyIsLocal, Identify};
@@ -34,6 +38,8 @@ use tongmai_base::limits;
 use tongmai_engine::Engine;
 use tongmai_views::drg::Desk;
 use tongmai_views::trail::Trail;
+
+use crate::tls::Tls;
 
 pub use answer::{Answer, plain, refuse};
 pub use export::write_files;
@@ -46,6 +52,9 @@ const SLOWEST: Duration = Duration::from_secs(30);
 const LARGE_BUNDLE: usize = 256 << 10;
 /// How long requests under way may take to end after a stop was asked for.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// For a year, browsers ask this server by TLS alone.
+const STAY_WITH_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What answers everything that is not FHIR: the pages.
 pub type Pages = Arc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
@@ -76,6 +85,8 @@ pub struct Service {
     large: Semaphore,
     /// The engine's store waits for a network, so its work must leave the reactor's threads.
     remote_store: bool,
+    /// Clients reach it by TLS, here or at a proxy before it.
+    secure: bool,
 }
 
 impl Service {
@@ -100,6 +111,7 @@ impl Service {
             room: Semaphore::new(limits::CONCURRENT_REQUESTS),
             large: Semaphore::new(cores() + 1),
             remote_store,
+            secure: false,
         }
     }
 
@@ -108,6 +120,13 @@ impl Service {
     pub fn with_login(mut self, accounts: Arc<Accounts>) -> Service {
         self.identify = accounts.clone();
         self.accounts = Some(accounts);
+        self
+    }
+
+    /// The same, reached by TLS alone: addresses begin with `https`, and browsers are told to stay with it.
+    #[must_use]
+    pub fn reached_by_tls(mut self) -> Service {
+        self.secure = true;
         self
     }
 
@@ -152,7 +171,17 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    let graceful = hyper_util::server::graceful::GracefulShutdown::new();
+    serve_over(service, listener, None, stop).await
+}
+
+/// Serves by TLS where there is a certificate.
+pub async fn serve_over(
+    service: Arc<Service>,
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
         let stream = tokio::select! {
@@ -168,24 +197,20 @@ pub async fn serve(
             },
         };
         let _ = stream.set_nodelay(true);
-        let service = service.clone();
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(SLOWEST)
-            .max_buf_size(64 * 1024)
-            .pipeline_flush(true)
-            .serve_connection(
-                TokioIo::new(stream),
-                service_fn(move |request| {
-                    let service = service.clone();
-                    async move { Ok::<_, std::convert::Infallible>(handle(service, request).await) }
-                }),
-            );
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // A client that goes away in the middle is no event.
-            let _ = connection.await;
-        });
+        let (service, watcher) = (service.clone(), graceful.watcher());
+        match tls.clone() {
+            None => {
+                tokio::spawn(converse(service, stream, watcher));
+            }
+            Some(tls) => {
+                tokio::spawn(async move {
+                    // Who speaks no TLS, or does not trust the certificate, is no event either.
+                    if let Ok(stream) = tls.accept(stream).await {
+                        converse(service, stream, watcher).await;
+                    }
+                });
+            }
+        }
     }
     drop(listener);
     tokio::select! {
@@ -195,13 +220,39 @@ pub async fn serve(
     Ok(())
 }
 
+/// Answers the requests of one connection until it ends.
+async fn converse<S>(service: Arc<Service>, stream: S, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let secure = service.secure;
+    let answer = service_fn(move |request| {
+        let service = service.clone();
+        async move {
+            let mut answer = handle(service, request).await;
+            if secure {
+                answer.headers_mut().insert(STRICT_TRANSPORT_SECURITY, STAY_WITH_TLS);
+            }
+            Ok::<_, std::convert::Infallible>(answer)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(SLOWEST)
+        .max_buf_size(64 * 1024)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), answer);
+    // A client that goes away in the middle is no event.
+    let _ = watcher.watch(connection).await;
+}
+
 async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Answer {
     let begun = Instant::now();
     let Ok(_place) = service.room.try_acquire() else {
         service.metrics.refused_busy();
         return answer::busy();
     };
-    let asked = match request::read(request, &*service.identify).await {
+    let asked = match request::read(request, &*service.identify, service.secure).await {
         Ok(asked) => asked,
         Err(answer) => return *answer,
     };

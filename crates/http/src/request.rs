@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderName};
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method};
 use tongmai_access::{Credentials, Identify, Requester};
 use tongmai_base::limits;
@@ -44,9 +44,13 @@ impl Asked {
             && host
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'));
-        format!("http://{}/fhir", if sane { host } else { "localhost" })
+        let scheme = if self.headers.contains_key(BY_TLS) { "https" } else { "http" };
+        format!("{scheme}://{}/fhir", if sane { host } else { "localhost" })
     }
 }
+
+/// Marks what came by TLS. The server alone sets it: what a client sends under this name is dropped.
+const BY_TLS: HeaderName = HeaderName::from_static("tongmai-by-tls");
 
 /// A header name, from a constant or a literal.
 pub struct HeaderNameLike(HeaderName);
@@ -88,12 +92,17 @@ fn requester(headers: &HeaderMap, identify: &dyn Identify) -> Result<Arc<Request
 pub(crate) async fn read(
     request: hyper::Request<Incoming>,
     identify: &dyn Identify,
+    secure: bool,
 ) -> Result<Asked, Box<Answer>> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let length = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
     if length > limits::URL_BYTES {
         let why = format!("the address has {length} bytes, over the limit of {}", limits::URL_BYTES);
         return Err(Box::new(refuse(414, "too-long", &why, "send long searches by POST to _search")));
+    }
+    parts.headers.remove(BY_TLS);
+    if secure {
+        parts.headers.insert(BY_TLS, HeaderValue::from_static("1"));
     }
     // A forged token is refused before its body is taken in.
     let requester = requester(&parts.headers, identify)?;

@@ -705,3 +705,53 @@ fn a_withdrawal_counts_from_the_first_read_after_it() {
     let _turn = turn();
     assert!(a_link_dies_with_the_consent(&kinds()[0], Point::Queue));
 }
+
+/// What another connection holds open when a consent is withdrawn: a page link, a version with its tag, a
+/// history, an export that lies ready. The first request of each after the withdrawal's answer is denied.
+#[test]
+fn a_withdrawal_closes_what_other_connections_hold_open() {
+    let _turn = turn();
+    let world = World::new(&kinds()[0], 0, None);
+    let mut connections: Vec<TcpStream> =
+        (0..2).map(|_| TcpStream::connect(world.address).expect("a connection")).collect();
+    let mut on = |connection: usize, path: &str, headers: &[(&str, &str)]| {
+        exchange(&mut connections[connection], "GET", path, headers, b"").expect("an answer")
+    };
+    let read = on(0, "/fhir/Observation/o1", &[]);
+    let tag = read.header("etag").to_owned();
+    assert_eq!((read.status, on(0, "/fhir/Observation/o1", &[("If-None-Match", &tag)]).status), (200, 304));
+    let next = next_link(&on(1, "/fhir/Observation?_count=2", &[]).json()).expect("a next page");
+    let history = next_link(&on(1, "/fhir/Observation/_history?_count=2", &[]).json()).expect("a next page");
+    let begun = on(0, "/fhir/$export?_type=Observation", &[]);
+    let status = begun.header("content-location");
+    let status = status[status.find("/fhir").expect("a path")..].to_owned();
+    let files = loop {
+        let reply = on(0, &status, &[]);
+        if reply.status == 200 {
+            break reply.json();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    let file = files["output"][0]["url"].as_str().expect("a file");
+    let file = file[file.find("/fhir").expect("a path")..].to_owned();
+    for (connection, path) in [(0, &next), (1, &history), (1, &file)] {
+        assert_eq!(on(connection, path, &[]).status, 200, "{path} before");
+    }
+
+    let text =
+        consent::write(&Said { patient: "p1".into(), joined: None, provisions: Vec::new() }, "inactive");
+    world.load(&[text.replacen(
+        "{\"resourceType\":\"Consent\"",
+        "{\"resourceType\":\"Consent\",\"id\":\"s1\"",
+        1,
+    )]);
+
+    assert_eq!(on(1, &file, &[]).status, 410, "an export that lay ready");
+    assert_eq!(on(0, &next, &[]).status, 410, "an open page link");
+    let tagged = on(1, "/fhir/Observation/o1", &[("If-None-Match", &tag)]);
+    assert_eq!(tagged.status, 404, "a version that the other side has cached");
+    assert_eq!(on(0, "/fhir/Observation/o1/_history/1", &[]).status, 404);
+    let history = on(0, &history, &[]);
+    assert!(history.status == 410 || history.json()["entry"].as_array().is_none_or(Vec::is_empty));
+    assert_eq!(on(1, "/fhir/Observation?_summary=count", &[]).json()["total"], 0);
+}

@@ -178,6 +178,35 @@ impl Store for PostgresStore {
         Ok(forgotten)
     }
 
+    fn forget_rows_of(&self, seqs: &[Seq]) -> Result<u64> {
+        let seqs: Vec<i64> = seqs.iter().map(|seq| integer(*seq)).collect();
+        self.on_connection(async |connection| {
+            commit::lock(connection, self.shard).await?;
+            let mut forgotten = 0;
+            for table in schema::INDEXES {
+                let sql = format!("DELETE FROM {table} WHERE shard = $1 AND seq = ANY($2) RETURNING 1");
+                forgotten += connection.query(&sql, &[&self.shard, &seqs]).await?.len() as u64;
+            }
+            connection.run("COMMIT").await?;
+            Ok(forgotten)
+        })
+    }
+
+    fn leave_no_trace(&self) -> Result<()> {
+        self.on_connection(async |connection| {
+            for table in schema::TABLES {
+                connection.run(&format!("VACUUM FULL {table}")).await?;
+            }
+            Ok(())
+        })?;
+        // Beyond the rights of many roles. Without it the files of before go at the next checkpoint; segments of
+        // the write-ahead log go then too, where the server does not use them again (wal_recycle = off).
+        for statement in ["SELECT pg_switch_wal()", "CHECKPOINT"] {
+            let _ = self.on_connection(async |connection| connection.run(statement).await);
+        }
+        Ok(())
+    }
+
     fn secret(&self) -> [u8; 32] {
         self.secret
     }

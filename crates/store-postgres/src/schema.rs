@@ -36,6 +36,10 @@ pub(crate) const TABLES: [&str; 13] = [
     "meta",
 ];
 
+/// Tables whose rows point at versions.
+pub(crate) const INDEXES: [&str; 6] =
+    ["search", "search_old", "search_text", "search_text_old", "record", "record_old"];
+
 /// Bodies are compressed already. Old rows come in the order of `until`, which is all that a
 /// block-range index needs to find those to forget.
 const DEFINITION: &str = "

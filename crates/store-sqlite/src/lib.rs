@@ -121,8 +121,13 @@ impl SqliteStore {
         };
         let writer = lock(&self.writer);
         let fold = || {
-            let folded = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            folded.map_err(error("folding the log"))
+            let busy = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+            match busy.map_err(error("folding the log"))? {
+                false => Ok(()),
+                true => {
+                    Err(StoreError("somebody reads the log of the store: try again when nobody does".into()))
+                }
+            }
         };
         fold()?;
         let before = length()?;
@@ -162,7 +167,7 @@ fn configure(connection: &Connection, vfs: Option<&str>, reader: bool) -> Result
             settings += &format!("PRAGMA mmap_size = {MAPPED_BYTES};");
         }
     } else {
-        settings += "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;";
+        settings += "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = ON;";
         settings += &format!("PRAGMA cache_size = -{WRITER_CACHE_KIB};");
     }
     connection.execute_batch(&settings).map_err(error("opening the store"))?;
@@ -273,6 +278,38 @@ impl Store for SqliteStore {
         }
         self.readers.let_go(true);
         Ok(forgotten)
+    }
+
+    fn forget_rows_of(&self, seqs: &[Seq]) -> Result<u64> {
+        let writer = lock(&self.writer);
+        let run = || -> rusqlite::Result<u64> {
+            let transaction = writer.unchecked_transaction()?;
+            transaction.execute_batch("CREATE TEMP TABLE IF NOT EXISTS erased (seq INTEGER PRIMARY KEY)")?;
+            {
+                let mut insert = transaction.prepare("INSERT OR IGNORE INTO temp.erased VALUES (?1)")?;
+                for &seq in seqs {
+                    insert.execute([seq as i64])?;
+                }
+            }
+            let mut forgotten = 0;
+            for table in schema::INDEXES {
+                let sql = format!("DELETE FROM {table} WHERE seq IN (SELECT seq FROM temp.erased)");
+                forgotten += transaction.execute(&sql, [])? as u64;
+            }
+            transaction.execute_batch("DROP TABLE temp.erased")?;
+            transaction.commit()?;
+            Ok(forgotten)
+        };
+        let forgotten = run().map_err(error("forgetting erased rows"))?;
+        self.readers.let_go(true);
+        Ok(forgotten)
+    }
+
+    fn leave_no_trace(&self) -> Result<()> {
+        self.readers.let_go(false);
+        let given_back = self.give_back();
+        self.readers.let_go(true);
+        given_back.map(drop)
     }
 
     fn secret(&self) -> [u8; 32] {

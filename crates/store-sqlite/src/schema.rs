@@ -14,6 +14,10 @@ pub const FORMAT_VERSION: i64 = 1;
 /// `PRAGMA application_id`: "TngM".
 const APPLICATION_ID: i64 = 0x546e_674d;
 
+/// Tables whose rows point at versions.
+pub(crate) const INDEXES: [&str; 6] =
+    ["search", "search_old", "search_text", "search_text_old", "record", "record_old"];
+
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE event (

@@ -404,6 +404,11 @@ pub trait Snapshot {
     /// Events behind a position in ledger order: the change feed.
     fn feed(&mut self, after: Seq, limit: usize) -> Result<Vec<Event>>;
 
+    /// The same as they lie in the store, bodies still sealed where they are: what the hash chain runs over.
+    fn feed_as_kept(&mut self, after: Seq, limit: usize) -> Result<Vec<Event>> {
+        self.feed(after, limit)
+    }
+
     /// Events of one resource, newest first, older than `before`.
     fn history(&mut self, key: ResourceKey, before: Seq, limit: usize) -> Result<Vec<Event>>;
 
@@ -513,6 +518,14 @@ pub trait Store: Send + Sync {
 
     /// Drops superseded index rows that were superseded at or before `position`.
     fn forget_superseded(&self, position: Seq) -> Result<u64>;
+
+    /// Drops every index row of these versions, current and superseded, by looking at all rows: for
+    /// erased versions whose rows cannot be worked out any more. Returns how many there were.
+    fn forget_rows_of(&self, seqs: &[Seq]) -> Result<u64>;
+
+    /// Gives back the space of what was erased and forgotten, so that nothing of it is left in the files of
+    /// the store. Takes as long as a copy of the store, and nobody writes meanwhile.
+    fn leave_no_trace(&self) -> Result<()>;
 
     /// The secret of this installation under which keys and hashes are made.
     fn secret(&self) -> [u8; 32];

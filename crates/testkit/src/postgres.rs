@@ -91,8 +91,29 @@ impl Postgres {
         Some(cluster)
     }
 
-    fn data(&self) -> PathBuf {
+    /// The folder with the files of the cluster.
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Runs SQL as the superuser, each statement by itself.
+    pub fn sql(&self, statements: &[&str]) {
+        let mut psql = self.command("psql");
+        psql.arg("-h").arg(&self.folder).args(["-U", "postgres", "-qX", "-v", "ON_ERROR_STOP=1"]);
+        for statement in statements {
+            psql.args(["-c", statement]);
+        }
+        let ran = psql.output().expect("psql runs");
+        assert!(ran.status.success(), "psql: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+
+    /// Copies the first database as it is now, while nobody uses it; returns the copy's address.
+    pub fn copy_database(&self) -> String {
+        let mut count = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        *count += 1;
+        let name = format!("copy{count}");
+        self.sql(&[&format!("CREATE DATABASE {name} TEMPLATE postgres")]);
+        self.url_of(&name)
     }
 
     /// A program of the cluster, run as its user.

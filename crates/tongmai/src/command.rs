@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doors;
 pub mod drg;
 pub mod engage;
+pub mod erase;
 pub mod export;
 pub mod identity;
 pub mod import;

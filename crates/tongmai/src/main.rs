@@ -7,6 +7,8 @@ mod command;
 mod input;
 mod installation;
 mod login;
+mod master_key;
+mod volume;
 
 use clap::{Parser, Subcommand};
 
@@ -44,6 +46,10 @@ enum Command {
     Backup(command::upkeep::BackupArguments),
     /// Put a backup into an empty folder, and verify it.
     Restore(command::upkeep::RestoreArguments),
+    /// Erase every trace of a person.
+    Erase(command::erase::Arguments),
+    /// Make a master key, under which bodies are sealed.
+    Key(command::erase::KeyArguments),
     /// Accounts: open, invite, lock, list.
     Account(command::account::Arguments),
     /// The log of reads: check it, and have it witnessed.
@@ -83,6 +89,8 @@ fn main() -> std::process::ExitCode {
         Command::Verify(arguments) => command::upkeep::verify(&arguments),
         Command::Backup(arguments) => command::upkeep::backup(&arguments),
         Command::Restore(arguments) => command::upkeep::restore(&arguments),
+        Command::Erase(arguments) => command::erase::run(&arguments),
+        Command::Key(arguments) => command::erase::key(&arguments),
         Command::Account(arguments) => command::account::run(&arguments),
         Command::Audit(arguments) => command::audit::run(&arguments),
         Command::Doctor(arguments) => command::upkeep::doctor(&arguments),

@@ -9,6 +9,7 @@ mod bench;
 mod codegen;
 mod dictionary;
 mod duties;
+mod sbom;
 mod test;
 mod wst500;
 
@@ -37,6 +38,8 @@ enum Command {
     CoverageWst500,
     /// Note what the tests of the duties came to, from the output of a test run
     Duties(duties::Arguments),
+    /// Print the software bill of materials (CycloneDX), from the lock file
+    Sbom,
     /// Train the dictionary of stored bodies on the synthetic county
     TrainDictionary,
 }
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
         Command::CodegenWst500 { data } => wst500::run(&data),
         Command::CoverageWst500 => wst500::coverage(),
         Command::Duties(arguments) => duties::run(&arguments),
+        Command::Sbom => sbom::run(),
         Command::TrainDictionary => dictionary::train(),
     }
 }

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("tongmai-store-postgres", 2),
     ("tongmai-journal", 2),
     ("tongmai-blob", 2),
+    ("tongmai-vault", 2),
     ("tongmai-consent", 1),
     ("tongmai-audit", 1),
     ("tongmai-identity", 1),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tongmai_base::time::Instant;
@@ -37,21 +37,42 @@ impl Listener {
     /// # Errors
     /// When the socket can accept no longer.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) -> std::io::Result<()> {
+        self.serve_over(listener, |stream| std::future::ready(Ok(stream))).await
+    }
+
+    /// The same over what `secure` makes of each connection, such as one by TLS.
+    ///
+    /// # Errors
+    /// When the socket can accept no longer.
+    pub async fn serve_over<S, W>(
+        self: Arc<Self>,
+        listener: TcpListener,
+        secure: impl Fn(TcpStream) -> W,
+    ) -> std::io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        W: Future<Output = std::io::Result<S>> + Send + 'static,
+    {
         let room = Arc::new(Semaphore::new(limits::CONCURRENT_REQUESTS));
         loop {
             let permit = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
             let (stream, _) = listener.accept().await?;
-            let door = self.clone();
+            stream.set_nodelay(true)?;
+            let (door, stream) = (self.clone(), secure(stream));
             tokio::spawn(async move {
                 // A broken connection is the sender's to mend: it sends again what was not answered.
-                let _ = door.connection(stream).await;
+                if let Ok(stream) = stream.await {
+                    let _ = door.connection(stream).await;
+                }
                 drop(permit);
             });
         }
     }
 
-    async fn connection(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        stream.set_nodelay(true)?;
+    async fn connection(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    ) -> std::io::Result<()> {
         let mut decoder = Decoder::default();
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -72,6 +93,7 @@ impl Listener {
                 };
                 for answer in answers {
                     stream.write_all(&mllp::frame(answer.as_bytes())).await?;
+                    stream.flush().await?;
                 }
             }
         }

@@ -105,6 +105,11 @@ impl Queue {
         }
     }
 
+    /// The bytes of a waiting message.
+    pub fn bytes(&self, number: &str) -> io::Result<Vec<u8>> {
+        read(&self.path(number)).map(|(_, bytes)| bytes)
+    }
+
     /// A message was tried in vain: the next try is twice as far away.
     pub fn again(&self, number: &str, now: i64, why: &str) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -88,6 +88,14 @@ impl Store for Failing {
         self.store.forget_superseded(position)
     }
 
+    fn forget_rows_of(&self, seqs: &[u64]) -> tongmai_store::Result<u64> {
+        self.store.forget_rows_of(seqs)
+    }
+
+    fn leave_no_trace(&self) -> tongmai_store::Result<()> {
+        self.store.leave_no_trace()
+    }
+
     fn secret(&self) -> [u8; 32] {
         self.store.secret()
     }

@@ -14,8 +14,8 @@ use tongmai_region::County;
 use tongmai_region::fhir::Counts;
 
 use super::serve::{Door, policy, serve, start_log};
-use crate::installation::{Installation, Place, now};
-use crate::login;
+use crate::installation::{Cipher, Installation, Place, now};
+use crate::{login, master_key};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -54,7 +54,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         std::fs::remove_dir_all(&arguments.data)
             .with_context(|| format!("cannot empty {}", arguments.data.display()))?;
     }
-    let place = Place { data: arguments.data.clone(), store: None };
+    std::fs::create_dir_all(&arguments.data)
+        .with_context(|| format!("cannot make the folder {}", arguments.data.display()))?;
+    let key = master_key::of_the_demo(&arguments.data);
+    if !there || arguments.fresh {
+        // It lies beside what it protects, which 'tongmai doctor' says: all people are invented.
+        master_key::make(&key)?;
+    }
+    let place =
+        Place { data: arguments.data.clone(), store: None, key_file: None, cipher: Cipher::default() };
     let installation = Installation::open(&place, Validation::Reject)?;
     if !there || arguments.fresh {
         let today = (now() + tongmai_base::time::CHINA_OFFSET_MINUTES * 60_000).div_euclid(86_400_000);
@@ -82,7 +90,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(accounts) => login::invent(&installation, accounts)?,
         None => Vec::new(),
     };
-    serve(installation, Door { listen: arguments.listen, mllp: None, accounts }, |address| {
+    serve(installation, Door::here(arguments.listen, accounts)?, |address| {
         println!();
         println!("  清禾县 Qinghe County is alive:  http://{address}/");
         println!("  Take the tour:                 http://{address}/tour");

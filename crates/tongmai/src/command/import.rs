@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tongmai_access::{Policy, Requester, Sight};
-use tongmai_base::Finding;
+use tongmai_base::{Finding, limits};
 use tongmai_engine::bundle::Ids;
 use tongmai_engine::import::LineResult;
 use tongmai_engine::{Engine, Reason, Validation};
@@ -290,22 +290,50 @@ fn read_file(path: &Path, progress: &ProgressBar, sender: &SyncSender<Piece>) ->
             let entry = archive.by_index(index)?;
             if entry.is_file() {
                 let inner = entry.name()?.to_lowercase();
-                read_stream(&inner, Box::new(entry), sender)
+                let bounded = Bounded::new(entry.compressed_size(), entry);
+                read_stream(&inner, Box::new(bounded), sender)
                     .with_context(|| format!("in {}", path.display()))?;
             }
         }
         progress.inc(std::fs::metadata(path)?.len());
         return Ok(());
     }
+    let packed = file.metadata()?.len();
     let counted = progress.wrap_read(file);
     let (name, reader): (&str, Box<dyn Read>) = if let Some(inner) = name.strip_suffix(".gz") {
-        (inner, Box::new(flate2::read::MultiGzDecoder::new(counted)))
+        (inner, Box::new(Bounded::new(packed, flate2::read::MultiGzDecoder::new(counted))))
     } else if let Some(inner) = name.strip_suffix(".zst") {
-        (inner, Box::new(zstd::Decoder::new(counted)?))
+        (inner, Box::new(Bounded::new(packed, zstd::Decoder::new(counted)?)))
     } else {
         (&name, Box::new(counted))
     };
     read_stream(name, reader, sender).with_context(|| format!("in {}", path.display()))
+}
+
+/// What is unpacked of a file, until it is too much for what was packed: then it was made to fill a disk.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Bounded<R> {
+    fn new(packed: u64, inner: R) -> Bounded<R> {
+        let most = packed.saturating_mul(limits::IMPORT_UNPACKED_RATIO);
+        Bounded { inner, left: most.saturating_add(limits::IMPORT_UNPACKED_BYTES) }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            std::io::Error::other(format!(
+                "it unpacks to more than {} times its length, which records never do: unpack it yourself, and look",
+                limits::IMPORT_UNPACKED_RATIO
+            ))
+        })?;
+        Ok(count)
+    }
 }
 
 /// Lines of NDJSON, or one JSON document.
@@ -315,7 +343,10 @@ fn read_stream(name: &str, reader: Box<dyn Read + '_>, sender: &SyncSender<Piece
         let (mut lines, mut bytes) = (Vec::new(), 0);
         loop {
             let mut line = Vec::new();
-            let end = reader.read_until(b'\n', &mut line)? == 0;
+            let end = reader.by_ref().take(limits::BODY_BYTES as u64 + 1).read_until(b'\n', &mut line)? == 0;
+            if line.len() > limits::BODY_BYTES {
+                bail!("a line has more than {} bytes: one resource stands in each line", limits::BODY_BYTES);
+            }
             while line.last().is_some_and(u8::is_ascii_whitespace) {
                 line.pop();
             }
@@ -337,9 +368,77 @@ fn read_stream(name: &str, reader: Box<dyn Read + '_>, sender: &SyncSender<Piece
         return Ok(());
     }
     let mut text = Vec::new();
-    reader.read_to_end(&mut text)?;
+    reader.take(limits::IMPORT_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut text)?;
+    if text.len() > limits::IMPORT_DOCUMENT_BYTES {
+        bail!(
+            "{name} has more than {} bytes: write its resources as lines (.ndjson)",
+            limits::IMPORT_DOCUMENT_BYTES
+        );
+    }
     let head = String::from_utf8_lossy(&text[..text.len().min(400)]).into_owned();
     let is_bundle = head.contains("\"Bundle\"");
     let piece = if is_bundle { Piece::Bundle(text) } else { Piece::Lines(vec![text]) };
     send(sender, piece)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a file and returns the bytes that were handed on, or why it was refused.
+    fn taken(path: &Path) -> std::result::Result<usize, String> {
+        let (sender, receiver) = sync_channel(AT_ONCE);
+        let counted = std::thread::spawn(move || {
+            let bytes = |piece| match piece {
+                Piece::Lines(lines) => lines.iter().map(Vec::len).sum::<usize>(),
+                Piece::Bundle(bundle) => bundle.len(),
+            };
+            receiver.into_iter().map(bytes).sum::<usize>()
+        });
+        let read = read_file(path, &ProgressBar::hidden(), &sender).map_err(|error| format!("{error:#}"));
+        drop(sender);
+        let bytes = counted.join().expect("counted");
+        read.map(|()| bytes)
+    }
+
+    /// Lines that nothing is in, so that they cost no time, and the same as one document.
+    fn bomb(bytes: u64) -> impl Read {
+        std::io::repeat(b' ').take(bytes)
+    }
+
+    #[test]
+    fn bombs_are_refused_in_every_packing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let most = limits::IMPORT_UNPACKED_BYTES * 3;
+        for inner in ["lines.ndjson", "document.json"] {
+            let zst = folder.path().join(format!("{inner}.zst"));
+            let file = File::create(&zst).expect("made");
+            zstd::stream::copy_encode(bomb(most), file, 3).expect("packed");
+            let gz = folder.path().join(format!("{inner}.gz"));
+            let file = File::create(&gz).expect("made");
+            let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            std::io::copy(&mut bomb(most), &mut packer).expect("packed");
+            packer.finish().expect("packed");
+            let zip = folder.path().join(format!("{inner}.zip"));
+            let mut archive = zip::ZipWriter::new(File::create(&zip).expect("made"));
+            archive.start_file(inner, zip::write::SimpleFileOptions::default()).expect("begun");
+            std::io::copy(&mut bomb(most), &mut archive).expect("packed");
+            archive.finish().expect("packed");
+            for path in [zst, gz, zip] {
+                let why = taken(&path).expect_err("refused");
+                let said = why.contains("times its length") || why.contains("a line has more than");
+                assert!(said, "{}: {why}", path.display());
+            }
+        }
+    }
+
+    #[test]
+    fn what_records_are_packed_to_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("patients.ndjson.zst");
+        let line = "{\"resourceType\":\"Patient\",\"gender\":\"female\"}\n";
+        let text = line.repeat(500_000);
+        zstd::stream::copy_encode(text.as_bytes(), File::create(&path).expect("made"), 3).expect("packed");
+        assert_eq!(taken(&path), Ok((line.len() - 1) * 500_000));
+    }
 }

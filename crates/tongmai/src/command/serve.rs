@@ -1,7 +1,7 @@
 //! `tongmai serve`: FHIR and pages over HTTP.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tongmai_blob::Blobs;
 use tongmai_dicom::web::{Ask, DicomWeb};
 use tongmai_engine::Validation;
 use tongmai_gateway::hl7v2::listen::Listener;
+use tongmai_http::tls::Tls;
 use tongmai_http::{Answer, Asked, Pages, Service};
 use tongmai_views::surveillance::{Rules, Surveillance, install_rules};
 
@@ -34,8 +35,10 @@ pub struct Arguments {
     /// Address on which HL7 v2 messages are taken in over MLLP.
     #[arg(long, value_name = "ADDRESS:PORT")]
     mllp: Option<SocketAddr>,
+    #[command(flatten)]
+    protection: Protection,
     /// No login: everybody who reaches the address sees everything. Only on a loopback address, for synthetic data.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "behind_proxy")]
     open: bool,
     /// What each role sees of each record follows from this law, its agreements and consents: mainland, hongkong
     /// or hipaa. Without it a login decides on pages alone.
@@ -44,6 +47,57 @@ pub struct Arguments {
     /// Keep content that breaks a rule, with its findings, instead of refusing it.
     #[arg(long)]
     accept_invalid: bool,
+}
+
+/// How what is served is protected on its way.
+#[derive(clap::Args, Default)]
+pub struct Protection {
+    /// PEM file with the server's certificate and those above it: FHIR and pages are served by TLS. Read again at SIGHUP.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// PEM file with the private key of the certificate.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// HL7 v2 is taken in by TLS too, with the same certificate.
+    #[arg(long, requires_all = ["certificate", "mllp"])]
+    mllp_tls: bool,
+    /// A proxy before this server speaks TLS (or TLCP) with the clients, and nobody else reaches the addresses
+    /// that are listened on.
+    #[arg(long, conflicts_with = "certificate")]
+    behind_proxy: bool,
+}
+
+impl Protection {
+    /// The certificate, where one is named.
+    fn certificate(&self) -> Result<Option<Arc<Tls>>> {
+        let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else { return Ok(None) };
+        Ok(Some(Arc::new(Tls::read(certificate, key)?)))
+    }
+
+    /// Refuses to listen where others could read along.
+    fn admit(&self, listen: SocketAddr, mllp: Option<SocketAddr>) -> Result<()> {
+        if self.behind_proxy {
+            return Ok(());
+        }
+        if self.certificate.is_none() && !listen.ip().is_loopback() {
+            bail!(
+                "{listen} can be reached from outside, and there is no certificate: give --certificate FILE and \
+                 --key FILE, or --behind-proxy when a proxy before it speaks TLS, or listen on 127.0.0.1:{}",
+                listen.port()
+            );
+        }
+        if let Some(mllp) = mllp
+            && !self.mllp_tls
+            && !mllp.ip().is_loopback()
+        {
+            bail!(
+                "HL7 v2 at {mllp} can be reached from outside without TLS: give --mllp-tls with --certificate \
+                 FILE and --key FILE, or --behind-proxy when a proxy before it speaks TLS, or --mllp 127.0.0.1:{}",
+                mllp.port()
+            );
+        }
+        Ok(())
+    }
 }
 
 /// The policy of a law that comes with the program, every organisation with a full agreement; without one, open.
@@ -55,6 +109,12 @@ pub fn policy(law: Option<&str>) -> Result<Policy> {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     start_log();
+    // What is refused is refused before a folder is made.
+    arguments.protection.admit(arguments.listen, arguments.mllp)?;
+    if arguments.open && !arguments.listen.ip().is_loopback() {
+        bail!("--open shows everything to everybody: leave it out, or listen on 127.0.0.1");
+    }
+    let tls = arguments.protection.certificate()?;
     let validation = if arguments.accept_invalid { Validation::Accept } else { Validation::Reject };
     let installation =
         Installation::under(&arguments.place, validation, policy(arguments.rules.as_deref())?)?;
@@ -62,9 +122,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if accounts.as_ref().is_some_and(|accounts| accounts.state().accounts.is_empty()) {
         println!("Nobody has an account yet: stop, and open one with 'tongmai account new'.");
     }
-    let door = Door { listen: arguments.listen, mllp: arguments.mllp, accounts };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let door = Door {
+        listen: arguments.listen,
+        mllp: arguments.mllp,
+        accounts,
+        secure: tls.is_some() || arguments.protection.behind_proxy,
+        mllp_tls: tls.clone().filter(|_| arguments.protection.mllp_tls),
+        tls,
+    };
     serve(installation, door, |address| {
-        println!("Tongmai 通脉 listens on http://{address}  (FHIR at http://{address}/fhir)");
+        println!("Tongmai 通脉 listens on {scheme}://{address}  (FHIR at {scheme}://{address}/fhir)");
     })
 }
 
@@ -83,15 +151,25 @@ pub struct Door {
     pub mllp: Option<SocketAddr>,
     /// Who may come in; `None` is everybody on this machine.
     pub accounts: Option<Arc<Accounts>>,
+    /// The certificate of FHIR and pages.
+    pub tls: Option<Arc<Tls>>,
+    /// The certificate of HL7 v2.
+    pub mllp_tls: Option<Arc<Tls>>,
+    /// Clients come by TLS, here or at a proxy.
+    pub secure: bool,
+}
+
+impl Door {
+    /// A door on this machine alone, without TLS.
+    pub fn here(listen: SocketAddr, accounts: Option<Arc<Accounts>>) -> Result<Door> {
+        Protection::default().admit(listen, None)?;
+        Ok(Door { listen, mllp: None, accounts, tls: None, mllp_tls: None, secure: false })
+    }
 }
 
 /// Serves an installation until it is told to stop.
 pub fn serve(installation: Installation, door: Door, ready: impl FnOnce(SocketAddr)) -> Result<()> {
-    let Door { listen, mllp, accounts } = door;
-    if let Some(open) = [Some(listen), mllp].into_iter().flatten().find(|address| !address.ip().is_loopback())
-    {
-        bail!("without TLS only a loopback address is served: listen on 127.0.0.1:{}", open.port());
-    }
+    let Door { listen, mllp, accounts, tls, mllp_tls, secure } = door;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build()?;
     runtime.block_on(async {
@@ -114,7 +192,7 @@ pub fn serve(installation: Installation, door: Door, ready: impl FnOnce(SocketAd
             folder: Some(views),
             accounts: accounts.clone(),
             trail: Some(trail.clone()),
-            secure: false,
+            secure,
             doors: Some(doors.clone()),
             drg: Some(desk.clone()),
             surveillance: Some(surveillance.clone()),
@@ -131,6 +209,7 @@ pub fn serve(installation: Installation, door: Door, ready: impl FnOnce(SocketAd
         )
         .with_drg(desk)
         .with_trail(trail);
+        let service = if secure { service.reached_by_tls() } else { service };
         let service = Arc::new(match accounts {
             Some(accounts) => service.with_login(accounts),
             None => service,
@@ -142,7 +221,16 @@ pub fn serve(installation: Installation, door: Door, ready: impl FnOnce(SocketAd
                 .with_context(|| format!("cannot listen on {address}: choose another with --mllp"))?;
             let door = Arc::new(Listener::new(doors.clone()));
             tracing::info!(%address, "taking in HL7 v2");
-            tokio::spawn(door.serve(socket));
+            match mllp_tls {
+                None => tokio::spawn(door.serve(socket)),
+                Some(tls) => tokio::spawn(door.serve_over(socket, move |stream| {
+                    let tls = tls.clone();
+                    async move { tls.accept(stream).await }
+                })),
+            };
+        }
+        if let Some(tls) = &tls {
+            reload_when_told(tls.clone())?;
         }
         let queue = tokio::spawn(doors.work_on_the_queue());
         let housekeeper = tokio::spawn(keep_house(service.clone()));
@@ -152,7 +240,7 @@ pub fn serve(installation: Installation, door: Door, ready: impl FnOnce(SocketAd
             stopped().await;
             surveillance.close();
         };
-        tongmai_http::serve(service, listener, stop).await?;
+        tongmai_http::serve_over(service, listener, tls, stop).await?;
         housekeeper.abort();
         queue.abort();
         grouping.abort();
@@ -229,6 +317,26 @@ async fn keep_house(service: Arc<Service>) {
     }
 }
 
+/// Reads the certificate again at each SIGHUP.
+fn reload_when_told(tls: Arc<Tls>) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut told = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while told.recv().await.is_some() {
+                match tls.reload() {
+                    Ok(()) => tracing::info!("the certificate was read again"),
+                    Err(error) => {
+                        tracing::error!(%error, "the certificate cannot be used: the old one stays in use");
+                    }
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
 /// Resolves when the process is asked to end.
 async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
@@ -250,6 +358,10 @@ async fn stopped() {
 fn with_images(pages: Pages, installation: &Installation) -> Result<Pages> {
     let folder = installation.folder.join("blobs");
     let blobs = Blobs::open(&folder).with_context(|| format!("cannot keep blobs in {}", folder.display()))?;
+    let blobs = match installation.vault.keyring() {
+        Some(_) => blobs.sealed(installation.vault.clone()),
+        None => blobs,
+    };
     let web = Arc::new(DicomWeb::new(installation.engine.clone(), installation.access.clone(), blobs));
     Ok(Arc::new(move |asked: Asked| -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         let is_ours = asked.path == "/dicom-web" || asked.path.starts_with("/dicom-web/");

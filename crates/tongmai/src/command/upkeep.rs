@@ -1,12 +1,15 @@
 //! `tongmai verify`, `backup`, `restore` and `doctor`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tongmai_engine::Validation;
+use tongmai_vault::seal::Suite;
 
 use crate::installation::{Installation, Place, store_file};
+use crate::master_key;
+use crate::volume::{self, Volume};
 
 #[derive(clap::Args)]
 pub struct VerifyArguments {
@@ -83,6 +86,13 @@ pub struct RestoreArguments {
     /// The backup.
     #[arg(long, value_name = "FILE")]
     from: PathBuf,
+    /// The log of erasures of the installation (its file 'erasures'), where the folder has none: what was erased
+    /// since the backup is erased again.
+    #[arg(long, value_name = "FILE")]
+    erasures: Option<PathBuf>,
+    /// The keys of the installation (its folder 'keys'), where bodies are sealed and the folder has none.
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
 }
 
 pub fn restore(arguments: &RestoreArguments) -> Result<()> {
@@ -91,9 +101,67 @@ pub fn restore(arguments: &RestoreArguments) -> Result<()> {
         bail!("{} holds a store already: restore into an empty folder", arguments.place.data.display());
     }
     std::fs::create_dir_all(&arguments.place.data)?;
+    let bring = |from: &Path, to: PathBuf| -> Result<()> {
+        if to.exists() {
+            bail!("{} is there already: leave the option out, or move it away", to.display());
+        }
+        std::fs::copy(from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        Ok(())
+    };
+    let erasures = arguments.place.data.join("erasures");
+    match &arguments.erasures {
+        Some(file) => bring(file, erasures)?,
+        None if !erasures.exists() => println!(
+            "no log of erasures: what was erased since the backup is in it again (give --erasures FILE)"
+        ),
+        None => {}
+    }
+    if let Some(keys) = &arguments.keys {
+        std::fs::create_dir_all(arguments.place.data.join("keys"))?;
+        bring(&keys.join("table"), arguments.place.data.join("keys").join("table"))?;
+    }
     std::fs::copy(&arguments.from, &target)
         .with_context(|| format!("cannot copy {}", arguments.from.display()))?;
     verify(&VerifyArguments { place: arguments.place.clone() })
+}
+
+/// How what lies on the disk is protected.
+fn protection(installation: &Installation) -> Result<Vec<(bool, String)>> {
+    let mut told = Vec::new();
+    match (installation.vault.keyring(), &installation.key_file) {
+        (Some(ring), Some(file)) => {
+            let (keys, destroyed) = ring.count()?;
+            let name = ring.suite().name();
+            told.push((
+                true,
+                format!("bodies are sealed by {name}: {keys} keys, {} destroyed", destroyed.len()),
+            ));
+            let apart = !master_key::is_within(file, &installation.folder);
+            let where_it_is = match apart {
+                true => "lies outside of the data folder",
+                false => "lies in the folder that it protects, which protects nobody (the demo does so)",
+            };
+            told.push((apart, format!("the master key {} {where_it_is}", file.display())));
+        }
+        _ => told
+            .push((true, "bodies are not sealed: make a key with 'tongmai key', and give --key-file".into())),
+    }
+    let folder = installation.folder.display();
+    told.push((
+        true,
+        match volume::below(&installation.folder) {
+            Volume::Encrypted(name) => format!("{folder} lies on an encrypted volume ({name})"),
+            Volume::Plain => format!(
+                "{folder} lies on a volume without encryption: index rows and waiting messages can be \
+                 read by who takes the disk; put it on LUKS with the key in a TPM"
+            ),
+            Volume::Unknown => format!("whether {folder} lies on an encrypted volume cannot be told"),
+        },
+    ));
+    if installation.remote_store {
+        told.push((true, "whether the database lies on an encrypted volume must be looked up there".into()));
+    }
+    Ok(told)
 }
 
 #[derive(clap::Args)]
@@ -121,6 +189,9 @@ pub fn doctor(arguments: &DoctorArguments) -> Result<()> {
             let mut reads = 0u64;
             installation.access.entries(&mut |_| reads += 1)?;
             say(true, &format!("{reads} entries in the read log"));
+            for (good, what) in protection(&installation)? {
+                say(good, &what);
+            }
         }
         Err(error) => say(false, &format!("{error:#}")),
     }

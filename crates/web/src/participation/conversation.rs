@@ -104,8 +104,11 @@ fn comments(state: &State, forum: &Forum) -> String {
     text
 }
 
+/// A cell of words that people wrote: a spreadsheet must not take them for a formula.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\"").replace(['\r', '\n'], " "))
+    let mark =
+        if text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with('\t') { "'" } else { "" };
+    format!("\"{mark}{}\"", text.replace('"', "\"\"").replace(['\r', '\n'], " "))
 }
 
 /// `/participation/conversation/{id}/{votes.csv|votes-without-proxies.csv|comments.csv|result.json|moderation.csv|key.pem}`
@@ -317,4 +320,18 @@ fn map(computed: &Computed, title: &str) -> String {
     }
     svg.push_str("</svg>");
     svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_people_are_no_formulas() {
+        for formula in ["=HYPERLINK(\"http://x\")", "+1", "-1+2", "@SUM(A1)", "\t=1", " =1", "\r=1"] {
+            assert!(quoted(formula).starts_with("\"'"), "{formula:?} became {}", quoted(formula));
+        }
+        assert_eq!(quoted("a \"b\", c\nd"), "\"a \"\"b\"\", c d\"");
+        assert_eq!(quoted("比 1-2 更多"), "\"比 1-2 更多\"");
+    }
 }
