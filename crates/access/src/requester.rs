@@ -37,13 +37,15 @@ pub enum Role {
     SecurityAdministrator,
     /// Who reads the log 审计管理员.
     AuditAdministrator,
+    /// Who does research 研究人员: with the person's consent to it, and an impact assessment before.
+    Researcher,
     /// A client without a person: a hospital's system, an exporter.
     Service,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 15] = [
+    pub const ALL: [Role; 16] = [
         Role::Installation,
         Role::Resident,
         Role::Doctor,
@@ -58,6 +60,7 @@ impl Role {
         Role::SystemAdministrator,
         Role::SecurityAdministrator,
         Role::AuditAdministrator,
+        Role::Researcher,
         Role::Service,
     ];
 
@@ -78,6 +81,7 @@ impl Role {
             Role::SystemAdministrator => "system-administrator",
             Role::SecurityAdministrator => "security-administrator",
             Role::AuditAdministrator => "audit-administrator",
+            Role::Researcher => "researcher",
             Role::Service => "service",
         }
     }

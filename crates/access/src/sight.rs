@@ -187,6 +187,31 @@ pub struct Limits {
     scope: (u16, u16),
 }
 
+/// What somebody sees of counts over many people's records, who are not named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregates {
+    /// Every count as it is.
+    Exact,
+    /// Counts from 1 to [`Aggregates::SMALL`] - 1 are hidden: so few might be recognised.
+    SmallHidden,
+    /// None.
+    None,
+}
+
+impl Aggregates {
+    /// Counts below this are hidden (GB/T 37964: groups of at least five).
+    pub const SMALL: i64 = 5;
+
+    /// Whether a count is hidden.
+    pub fn hides(self, count: i64) -> bool {
+        match self {
+            Aggregates::Exact => false,
+            Aggregates::SmallHidden => (1..Aggregates::SMALL).contains(&count),
+            Aggregates::None => true,
+        }
+    }
+}
+
 impl Sight {
     /// A sight without limits.
     pub(crate) fn unlimited(requester: &Requester) -> Sight {
@@ -203,7 +228,7 @@ impl Sight {
             book: book.clone(),
             now,
             parts: requester.roles.iter().flat_map(|role| parts(*role)).collect(),
-            purpose: Purpose::from_code(&requester.purpose),
+            purpose: purpose(&requester.purpose),
             agreement: book.agreements.get(&requester.organization).copied().or(book.others),
             scope: scope(requester),
         };
@@ -213,6 +238,21 @@ impl Sight {
     /// Whose sight it is.
     pub fn requester(&self) -> &Requester {
         &self.requester
+    }
+
+    /// What it sees of counts over everybody's records. Statutory public health counts exactly, whoever
+    /// else works here sees no small counts, and who does not work here sees none.
+    pub fn aggregates(&self) -> Aggregates {
+        let Some(limits) = &self.limits else { return Aggregates::Exact };
+        let is = |role| self.requester.is(role);
+        if is(Role::Epidemiologist) && limits.purpose == Some(Purpose::PublicHealth) {
+            return Aggregates::Exact;
+        }
+        let outside = |role: &Role| matches!(role, Role::Resident | Role::Service);
+        match self.requester.roles.iter().all(outside) {
+            true => Aggregates::None,
+            false => Aggregates::SmallHidden,
+        }
     }
 
     /// Its limits; `None` for one that sees everything.
@@ -280,6 +320,14 @@ impl Limits {
     }
 }
 
+/// The purpose of a code of HL7 `v3-PurposeOfUse`; what lies below "healthcare operations" there is that.
+fn purpose(code: &str) -> Option<Purpose> {
+    match code {
+        "HCOMPL" | "HQUALIMP" | "HACCRED" | "PATADMIN" | "RECORDMGT" => Some(Purpose::Operations),
+        code => Purpose::from_code(code),
+    }
+}
+
 /// The roles of the rules that a role of an account acts as.
 fn parts(role: Role) -> Vec<Part> {
     match role {
@@ -294,6 +342,7 @@ fn parts(role: Role) -> Vec<Part> {
         Role::SystemAdministrator | Role::SecurityAdministrator | Role::AuditAdministrator => {
             vec![Part::Administrator]
         }
+        Role::Researcher => vec![Part::Researcher],
         Role::Service => vec![Part::Service],
     }
 }

@@ -13,9 +13,11 @@
 //! [`Register`] is a ready index for that.
 
 mod decide;
+pub mod incident;
 mod pack;
 mod register;
 mod request;
+pub mod retention;
 mod rule;
 mod sensitive;
 mod subject;

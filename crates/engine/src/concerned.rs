@@ -1,7 +1,7 @@
 //! Whose records events belong to: for the log that residents read.
 
 use tongmai_fhir::definition::{resource_type_id, resource_type_name};
-use tongmai_store::REGION_RECORD;
+use tongmai_store::{REGION_RECORD, RecordKey};
 
 use crate::Engine;
 use crate::failure::Outcome;
@@ -24,6 +24,20 @@ impl Engine {
         let Some(type_id) = resource_type_id("Patient") else { return Ok(None) };
         let event = self.store.newest_event(self.keys.resource(type_id, patient))?;
         Ok(event.filter(|event| event.record_key != REGION_RECORD).map(|event| event.record_key.0))
+    }
+
+    /// Ids of the Patients to whose records the events at some positions belong, each once.
+    pub fn patients_at(&self, positions: &[u64]) -> Outcome<Vec<String>> {
+        let records = self.records_of(positions)?;
+        let mut snapshot = self.store.snapshot()?;
+        let mut ids = Vec::with_capacity(records.len());
+        for (record, _) in records {
+            let Some(patient) = snapshot.patient_of(RecordKey(record))? else { continue };
+            if let Some(event) = self.store.newest_event(patient)? {
+                ids.push(self.resource(&event)?.id);
+            }
+        }
+        Ok(ids)
     }
 
     /// The resource types of the events at some positions, each once, in the order of their names.

@@ -287,6 +287,8 @@ fn category(type_id: ResourceTypeId, json: &Json<'_>) -> Category {
         "Observation" if has(&["laboratory"]) => Category::Laboratory,
         "Observation" if has(&["imaging"]) => Category::Imaging,
         "Observation" if has(&["survey"]) => Category::Reported,
+        // What is to be done says of a person what the work is about, so it has the kind of that.
+        "Task" | "Communication" => work(json).unwrap_or_else(|| category_of(name).unwrap_or(Category::Plan)),
         "DiagnosticReport" if has(&["RAD", "CT", "NMR", "RUS", "NMS", "imaging"]) => Category::Imaging,
         _ => category_of(name).unwrap_or_else(|| {
             let in_compartment = compartment::members(Compartment::Patient).any(|member| member == type_id);
@@ -295,12 +297,26 @@ fn category(type_id: ResourceTypeId, json: &Json<'_>) -> Category {
     }
 }
 
+/// The category of work that the platform itself files: a report card and a contact of a case tell a diagnosis,
+/// a signal counts and names nobody, and a person's requests are governance.
+fn work(json: &Json<'_>) -> Option<Category> {
+    let concepts = json.items("category").iter().chain(json.get("code"));
+    concepts.flat_map(|concept| concept.items("coding")).find_map(|coding| {
+        match (coding.text("system")?, coding.text("code")?) {
+            ("urn:tongmai:surveillance", "signal") => Some(Category::Directory),
+            ("urn:tongmai:surveillance", _) => Some(Category::Diagnosis),
+            ("urn:tongmai:request", _) => Some(Category::Governance),
+            _ => None,
+        }
+    })
+}
+
 /// The Organization that a resource itself names as the one it comes from, as `Organization/id`.
 pub(crate) fn own_organisation<'j>(json: &'j Json<'_>) -> Option<&'j str> {
     fn reference<'j>(json: &'j Json<'_>) -> Option<&'j str> {
         json.text("reference").filter(|reference| reference.starts_with("Organization/"))
     }
-    const NAMES: &[&str] = &["serviceProvider", "managingOrganization", "custodian", "provider"];
+    const NAMES: &[&str] = &["serviceProvider", "managingOrganization", "custodian", "provider", "requester"];
     NAMES.iter().find_map(|name| json.get(name).and_then(reference)).or_else(|| {
         ["performer", "author"].into_iter().find_map(|name| {
             json.items(name)

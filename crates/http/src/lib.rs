@@ -32,7 +32,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tongmai_access::{Access, EverybodyIsLocal, Identify};
+use tongmai_access::{Access, EverybodyIsLocal, Identify, Role};
 use tongmai_accounts::Accounts;
 use tongmai_base::limits;
 use tongmai_engine::Engine;
@@ -273,6 +273,12 @@ async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Ans
     let answer = match asked.path.as_str() {
         "/health/live" => plain(200, "text/plain", "alive\n"),
         "/health/ready" => ready(&service).await,
+        // Counts of requests, of no record; where people come in, they are for who keeps the machines running.
+        "/metrics" if !may_measure(&service, &asked) => plain(
+            403,
+            "text/plain; charset=utf-8",
+            "come in as a system administrator, or as a service client\n",
+        ),
         "/metrics" => plain(200, "text/plain; version=0.0.4", service.metrics.show()),
         path if path == "/fhir" || path.starts_with("/fhir/") => rest::answer(&service, asked).await,
         path if path.starts_with("/cds-services") => drg::hooks(&service, &asked).await,
@@ -289,6 +295,11 @@ async fn handle(service: Arc<Service>, request: hyper::Request<Incoming>) -> Ans
     }
     service.metrics.answered(kind, status, begun.elapsed());
     answer
+}
+
+fn may_measure(service: &Service, asked: &Asked) -> bool {
+    let roles = [Role::Installation, Role::SystemAdministrator, Role::AuditAdministrator, Role::Service];
+    service.accounts.is_none() || roles.into_iter().any(|role| asked.requester.is(role))
 }
 
 async fn ready(service: &Arc<Service>) -> Answer {

@@ -12,6 +12,7 @@ pub mod export;
 pub mod identity;
 pub mod import;
 pub mod pull;
+pub mod retention;
 pub mod serve;
 pub mod surveil;
 pub mod upkeep;

@@ -96,10 +96,10 @@ const STAFF: [(&str, &str, &str, Role, &str, &str); 11] = [
     ("village doctor 村医", "dr-tashi", "扎西", Role::VillageDoctor, "TREAT", "格桑村卫生室"),
     ("coder 编码员", "coder-zhou", "周敏", Role::Coder, "HPAYMT", "清禾县人民医院"),
     ("epidemiologist 流行病学", "epi-sun", "孙宁", Role::Epidemiologist, "PUBHLTH", "清禾县疾病预防控制中心"),
-    ("privacy officer 隐私负责人", "privacy-he", "何静", Role::PrivacyOfficer, "HCOMPL", "清禾县卫生健康"),
+    ("privacy officer 隐私负责人", "privacy-he", "何静", Role::PrivacyOfficer, "HLEGAL", "清禾县卫生健康"),
     ("insurer 医保经办", "insurer-gao", "高峰", Role::Insurer, "HPAYMT", "清禾县医疗保障事务中心"),
     ("organiser 患者组织", "organiser-bai", "白雪", Role::Organiser, "HSYSADMIN", "清禾县糖尿病患者协会"),
-    ("policy office 政策办公室", "policy-qin", "秦岭", Role::PolicyOffice, "HPOLICY", "清禾县卫生健康"),
+    ("policy office 政策办公室", "policy-qin", "秦岭", Role::PolicyOffice, "HOPERAT", "清禾县卫生健康"),
     (
         "system administrator 系统管理员",
         "system-lu",

@@ -54,6 +54,8 @@ enum Command {
     Account(command::account::Arguments),
     /// The log of reads: check it, and have it witnessed.
     Audit(command::audit::Arguments),
+    /// Which records are over their term, by the schedule of retention.
+    Retention(command::retention::Arguments),
     /// Check the installation and its machine.
     Doctor(command::upkeep::DoctorArguments),
     /// One person, one record: find and link the records of a person.
@@ -93,6 +95,7 @@ fn main() -> std::process::ExitCode {
         Command::Key(arguments) => command::erase::key(&arguments),
         Command::Account(arguments) => command::account::run(&arguments),
         Command::Audit(arguments) => command::audit::run(&arguments),
+        Command::Retention(arguments) => command::retention::run(&arguments),
         Command::Doctor(arguments) => command::upkeep::doctor(&arguments),
         Command::Identity(arguments) => command::identity::run(&arguments),
         Command::Drg(arguments) => command::drg::run(&arguments),

@@ -219,6 +219,7 @@ fn look_alikes(count: usize) {
             version: 1,
             patients: vec![format!("b{number}")],
             encounter: String::new(),
+            provider: String::new(),
             disease: "measles".into(),
             classification: "clinical".into(),
             state: "draft".into(),

@@ -12,13 +12,16 @@ mod settlement;
 mod special;
 mod worklist;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hyper::Method;
-use tongmai_access::{Operation, Sealed};
+use tongmai_access::{Operation, Role, Sealed};
 use tongmai_engine::bundle::parse_pairs;
 use tongmai_engine::{Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked};
+use tongmai_views::drg::desk::Grouping;
+use tongmai_views::drg::{Grouped, Shelf};
 
 use crate::frame::Frame;
 use crate::{Site, problem};
@@ -40,6 +43,14 @@ pub async fn answer(site: &Arc<Site>, asked: &Asked, frame: Frame, rest: &[&str]
         if !matches!(asked.header("sec-fetch-site"), "" | "same-origin" | "none") {
             return Ok(problem::show(asked, frame, 403, "wrong", ""));
         }
+        // Lists are written by who codes or treats.
+        if !(site.requester.is(Role::Installation)
+            || site.requester.is(Role::Coder)
+            || site.requester.is_clinical()
+            || site.requester.is(Role::Insurer))
+        {
+            return Ok(problem::show(asked, frame, 403, "closed", ""));
+        }
         return match rest {
             ["case", id] => case::save(site, asked, id).await,
             ["special", id] => special::step(site, asked, id).await,
@@ -60,6 +71,41 @@ pub async fn answer(site: &Arc<Site>, asked: &Asked, frame: Frame, rest: &[&str]
         ["workshop"] => rules::workshop(site, asked, frame).await,
         _ => Ok(problem::show(asked, frame, 404, "lost", "")),
     }
+}
+
+/// The stays of which single cases may be shown to a reader.
+struct Singles(Option<BTreeSet<String>>);
+
+impl Singles {
+    fn has(&self, encounter: &str) -> bool {
+        self.0.as_ref().is_none_or(|seen| seen.contains(encounter))
+    }
+
+    /// The stay, if it may be shown.
+    fn get<'g>(&self, grouping: &'g Grouping, encounter: &str) -> Option<&'g Arc<Grouped>> {
+        grouping.stays.get(encounter).filter(|_| self.has(encounter))
+    }
+}
+
+/// Looks at the groups as far as whoever asks may see them: the stays of which every part is shown to them.
+/// The insurer counts over all stays, whom it pays for, and sees single ones only where its sight shows them.
+fn look<T>(site: &Site, look: impl FnOnce(&Grouping, &Shelf, &Singles) -> T) -> Outcome<T> {
+    let sight = site.sight();
+    let counts_all = site.requester.is(Role::Insurer);
+    let judged = site.drg.look(&site.engine, |grouping, shelf| -> Outcome<T> {
+        if sight.limits().is_none() {
+            return Ok(look(grouping, shelf, &Singles(None)));
+        }
+        let things: Vec<&[u64]> = grouping.stays.values().map(|it| it.stay.positions.as_slice()).collect();
+        let verdicts = site.engine.sees_each(&sight, &things)?;
+        let seen = grouping.stays.keys().zip(verdicts).filter(|(_, seen)| *seen);
+        let singles = Singles(Some(seen.map(|(id, _)| id.clone()).collect()));
+        if counts_all {
+            return Ok(look(grouping, shelf, &singles));
+        }
+        Ok(look(&grouping.part(|it| singles.has(&it.stay.encounter)), shelf, &singles))
+    });
+    judged?
 }
 
 /// What was read of these positions, to be logged and released.

@@ -55,6 +55,8 @@ pub struct Frame {
     pub requester: Arc<Requester>,
     /// Whether people have to say who they are here.
     pub login: bool,
+    /// Whether rules decide what the reader sees of each record.
+    pub limited: bool,
     /// Name of the account whose session it is; empty when there is none.
     pub account: String,
     /// Choices to be kept by the browser.
@@ -100,6 +102,7 @@ impl Frame {
             icon: asset::address("icon.svg"),
             requester: asked.requester.clone(),
             login: false,
+            limited: false,
             account: String::new(),
             cookies,
             path: asked.path.clone(),

@@ -8,6 +8,7 @@ use tongmai_engine::bundle::parse_pairs;
 use tongmai_http::{Asked, SESSION_COOKIE, cookie};
 
 use crate::Site;
+use crate::language::Language;
 
 /// What becomes of a request for a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum Gate {
 /// Pages that are nobody's: coming in, help, what a page is drawn with.
 const FOR_EVERYBODY: [&str; 6] = ["login", "logout", "invitation", "help", "assets", "duties"];
 
-const STAFF: [Role; 12] = [
+const STAFF: [Role; 13] = [
     Role::Doctor,
     Role::Nurse,
     Role::VillageDoctor,
@@ -36,6 +37,7 @@ const STAFF: [Role; 12] = [
     Role::SystemAdministrator,
     Role::SecurityAdministrator,
     Role::AuditAdministrator,
+    Role::Researcher,
 ];
 const CLINICAL: [Role; 3] = [Role::Doctor, Role::Nurse, Role::VillageDoctor];
 
@@ -56,6 +58,13 @@ fn roles(area: &str) -> &'static [Role] {
         "privacy" => &[Role::PrivacyOfficer, Role::AuditAdministrator],
         "ledger" => &[Role::SystemAdministrator, Role::AuditAdministrator, Role::PrivacyOfficer],
         "desk" => &[Role::PrivacyOfficer, Role::Doctor],
+        "drg" => {
+            &[Role::Coder, Role::Insurer, Role::Doctor, Role::Nurse, Role::VillageDoctor, Role::PolicyOffice]
+        }
+        "surveillance" => {
+            &[Role::Epidemiologist, Role::Doctor, Role::Nurse, Role::VillageDoctor, Role::PolicyOffice]
+        }
+        "doors" => &[Role::SystemAdministrator, Role::Coder, Role::Doctor, Role::AuditAdministrator],
         "accounts" => &[Role::SecurityAdministrator],
         "home" | "tour" | "oauth" | "audit" | "participation" | "engage" => &Role::ALL,
         _ => &STAFF,
@@ -65,6 +74,13 @@ fn roles(area: &str) -> &'static [Role] {
 /// Whether somebody opens the pages of an area.
 pub fn opens(requester: &Requester, area: &str) -> bool {
     requester.is(Role::Installation) || roles(area).iter().any(|role| requester.is(*role))
+}
+
+/// For whom the pages of an area are, in words: a refusal says what would change it.
+pub fn said(l: Language, area: &str) -> String {
+    let names = roles(area).iter().map(|role| l.code("role", role.code()).into_owned());
+    let names: Vec<String> = names.collect();
+    l.name("closed-roles", &names.join(&l.say("comma"))).into_owned()
 }
 
 /// What becomes of a request.

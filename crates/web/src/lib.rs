@@ -189,6 +189,11 @@ impl Site {
         self.access.sight(&self.requester)
     }
 
+    /// Under what a form of a page writes, once the page has decided that it may be sent.
+    fn pen(&self) -> Sight {
+        self.access.pen(&self.requester)
+    }
+
     /// Has what was read logged and released to the page's reader.
     async fn release<T>(&self, sealed: Sealed<T>) -> Outcome<Released<T>> {
         let released = self.access.release(&self.requester, sealed).await;
@@ -223,6 +228,7 @@ fn frame(site: &Site, asked: &Asked) -> Frame {
     let mut frame = Frame::of(asked);
     if let Some(accounts) = &site.accounts {
         frame.login = true;
+        frame.limited = site.sight().limits().is_some();
         frame.account = accounts.account(&site.requester.actor).map_or(String::new(), |account| account.name);
     }
     frame
@@ -241,7 +247,10 @@ async fn answer(site: &Arc<Site>, asked: &Asked) -> Answer {
         }
         // A resident has no overview of a region; where they begin is their own page.
         Gate::Closed if parts.is_empty() => return reply::lead(account::home_address(&site.requester), &[]),
-        Gate::Closed => return problem::show(asked, page, 403, "closed", ""),
+        Gate::Closed => {
+            let whose = gate::said(page.language, parts.first().copied().unwrap_or(""));
+            return problem::show(asked, page, 403, "closed", &whose);
+        }
     }
     if asked.method == Method::POST && !gate::is_own_form(site, asked) {
         return problem::show(asked, page, 403, "wrong", "");

@@ -96,6 +96,7 @@ pub async fn answer(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]
         ["sharing", "code"] => sharing::code(site, asked, frame),
         ["sharing", "live"] if !post => sharing::live(site, asked, frame),
         ["sharing", "answer"] if post => sharing::answer(site, asked).await,
+        ["requests", "appeal"] if post => request::appeal(site, asked).await,
         ["requests"] if post => request::file(site, asked).await,
         ["requests"] => request::page(site, asked, frame).await,
         ["copy"] if !post => request::copy(site, asked).await,
@@ -135,7 +136,7 @@ pub async fn write(site: &Arc<Site>, resource: &Value) -> Outcome<String> {
     let type_id = resource_type_id(kind).ok_or_else(|| Failure::not_found(kind))?;
     let text = resource.to_string();
     let checked = site.engine.check(text.as_bytes(), Some(type_id))?;
-    let sealed = site.engine.create(&site.sight(), &checked, &Conditions::default()).await?;
+    let sealed = site.engine.create(&site.pen(), &checked, &Conditions::default()).await?;
     let written = site.release(sealed).await?.into_inner();
     Ok(written.resource.map(|resource| resource.id).unwrap_or_default())
 }
@@ -158,7 +159,7 @@ pub async fn change(
     // Whoever was overtaken by another change hears of it instead of undoing that.
     let conditions = Conditions { if_match: Some(before.version), ..Conditions::default() };
     let target = tongmai_engine::write::Target::Id(id.to_owned());
-    let sealed = site.engine.update(&site.sight(), &target, &checked, &conditions).await?;
+    let sealed = site.engine.update(&site.pen(), &target, &checked, &conditions).await?;
     site.release(sealed).await.map(drop)
 }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use askama::Template;
+use tongmai_access::{Aggregates, Operation, Sealed};
 use tongmai_base::time::civil_from_days;
 use tongmai_engine::Outcome;
 use tongmai_http::{Answer, Asked};
 
 use crate::county::Figures;
-use crate::format::When;
+use crate::format::{When, grouped};
 use crate::frame::Frame;
 use crate::language::Language;
 use crate::{Site, chart, framed, markup, render, reply};
@@ -21,7 +22,7 @@ const BARS: usize = 12;
 /// A line of a list of bars.
 pub struct Bar {
     name: String,
-    count: i64,
+    count: String,
     /// Length in hundredths of the longest.
     share: i64,
 }
@@ -42,20 +43,40 @@ framed!(Overview);
 struct Live {
     l: Language,
     f: Arc<Figures>,
-    visits: Vec<(String, i64)>,
+    visits: Vec<(String, String)>,
     visits_total: i64,
     visits_chart: String,
     today: Vec<Bar>,
-    today_total: i64,
+    today_total: String,
+    people: String,
+    records: String,
+    encounters: String,
+    all: String,
     providers: Vec<Bar>,
     more_providers: i64,
     types: Vec<Bar>,
     now: When,
+    /// Whether the reader may open the ledger's page.
+    ledger: bool,
 }
 
-fn bars(counts: Vec<(String, i64)>) -> Vec<Bar> {
+/// A count as the reader's sight shows it.
+fn cell(sees: Aggregates, count: i64) -> String {
+    match sees.hides(count) {
+        true if sees == Aggregates::None => "–".to_owned(),
+        true => format!("<{}", Aggregates::SMALL),
+        false => grouped(count),
+    }
+}
+
+fn bars(sees: Aggregates, counts: Vec<(String, i64)>) -> Vec<Bar> {
     let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
-    counts.into_iter().map(|(name, count)| Bar { name, count, share: (count * 100 / most).max(1) }).collect()
+    let bar = |(name, count): (String, i64)| {
+        // A hidden count must not show in its length either.
+        let share = if sees.hides(count) { 1 } else { (count * 100 / most).max(1) };
+        Bar { name, count: cell(sees, count), share }
+    };
+    counts.into_iter().map(bar).collect()
 }
 
 async fn live(site: &Arc<Site>, l: Language) -> Outcome<String> {
@@ -84,19 +105,30 @@ async fn live(site: &Arc<Site>, l: Language) -> Outcome<String> {
     let mut providers = f.visits_by_provider.clone();
     let more_providers = providers.len().saturating_sub(BARS) as i64;
     providers.truncate(BARS);
-    markup(&Live {
+    let sees = site.sight().aggregates();
+    let drawn: Vec<(i64, i64)> =
+        days.iter().map(|&(day, count)| (day, if sees.hides(count) { 0 } else { count })).collect();
+    let live = Live {
         l,
-        visits: days.iter().rev().map(|(day, count)| (date(*day), *count)).collect(),
+        visits: days.iter().rev().map(|(day, count)| (date(*day), cell(sees, *count))).collect(),
         visits_total: days.iter().map(|day| day.1).sum(),
-        visits_chart: chart::columns(&days, &l.say("visits-by-day")),
-        today: bars(arrived),
-        today_total,
-        providers: bars(providers),
+        visits_chart: chart::columns(&drawn, &l.say("visits-by-day")),
+        today: bars(sees, arrived),
+        today_total: cell(sees, today_total),
+        providers: bars(sees, providers),
         more_providers,
-        types: bars(types),
+        types: bars(sees, types),
+        ledger: site.accounts.is_none() || crate::gate::opens(&site.requester, "ledger"),
         now: When::moment(site.engine.now()),
+        people: cell(sees, f.people.cast_signed()),
+        records: cell(sees, f.of("Patient")),
+        encounters: cell(sees, f.of("Encounter")),
+        all: cell(sees, f.total()),
         f,
-    })
+    };
+    // Counts come from no single version; that somebody looked at them is logged.
+    let live = site.release(Sealed::new(live, Operation::Page, Vec::new())).await?;
+    markup(&live.into_inner())
 }
 
 /// `/`

@@ -1,4 +1,8 @@
-//! The privacy officer's desk: requests with their clocks, emergency accesses to review, consents, the log.
+//! The privacy officer's desk: requests with their clocks, emergency accesses to review, consents, signed
+//! instruments, incidents, the log.
+
+mod incident;
+mod register;
 
 use std::sync::Arc;
 
@@ -9,7 +13,9 @@ use serde_json::{Value, json};
 use tongmai_access::Role;
 use tongmai_audit::SignedHead;
 use tongmai_base::time::Instant;
+use tongmai_engine::write::{Conditions, Target};
 use tongmai_engine::{Failure, Outcome, Reason};
+use tongmai_fhir::definition::resource_type_id;
 use tongmai_http::{Answer, Asked};
 use tongmai_views::trail::Report;
 
@@ -18,7 +24,7 @@ use crate::emergency::REVIEW;
 use crate::format::When;
 use crate::frame::Frame;
 use crate::language::Language;
-use crate::me::request::{Kind, SYSTEM, Shown};
+use crate::me::request::{APPEAL, Kind, SYSTEM, Shown};
 use crate::me::{self, json as read_json, search};
 use crate::{Site, duties, framed, problem, render, reply};
 
@@ -34,11 +40,58 @@ pub async fn answer(site: &Arc<Site>, asked: &Asked, page: Frame, path: &[&str])
         ["requests"] if decides => requests(site, asked, page).await,
         ["emergency"] if decides => emergencies(site, asked, page).await,
         ["consents"] if decides => consents(site, asked, page).await,
+        ["register"] if post && decides => register::change(site, asked).await,
+        ["register"] if decides => register::page(site, asked, page).await,
+        ["incident"] if post && decides => incident::change(site, asked).await,
+        ["incident"] if decides => incident::page(site, asked, page).await,
         ["log"] => log(site, asked, page, post).await,
         ["pack"] if !post => pack(site).await,
-        ["requests" | "emergency" | "consents"] => Ok(problem::show(asked, page, 403, "closed", "")),
+        ["requests" | "emergency" | "consents" | "register" | "incident"] => {
+            Ok(problem::show(asked, page, 403, "closed", ""))
+        }
         _ => Ok(problem::show(asked, page, 404, "lost", "")),
     }
+}
+
+/// Resources of the office itself, which are nobody's record and not open over the API: the page says who reads them.
+async fn office(site: &Arc<Site>, kind: &str, pairs: &[(&str, &str)]) -> Outcome<Vec<Value>> {
+    let type_id = resource_type_id(kind).ok_or_else(|| Failure::not_found(kind))?;
+    let pairs: Vec<(String, String)> =
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let sealed = site
+        .work(move |site| {
+            let query = site.engine.query(&[type_id], None, &pairs, false)?;
+            site.engine.search(&site.pen(), &query, None)
+        })
+        .await?;
+    site.release(sealed).await?.into_inner().matches.iter().map(read_json).collect()
+}
+
+/// Changes a resource of the office.
+async fn office_change(
+    site: &Arc<Site>,
+    kind: &str,
+    id: &str,
+    change: impl FnOnce(&mut Value),
+) -> Outcome<()> {
+    let type_id = resource_type_id(kind).ok_or_else(|| Failure::not_found(kind))?;
+    let wanted = id.to_owned();
+    let sealed = site.work(move |site| site.engine.read(&site.pen(), type_id, &wanted)).await?;
+    let before = site.release(sealed).await?.into_inner();
+    let mut resource = read_json(&before)?;
+    let is_ours = match kind {
+        "Contract" => resource["type"]["coding"][0]["system"] == tongmai_engine::rights::instrument::KIND,
+        _ => resource["code"]["coding"][0]["code"] == incident::INCIDENT,
+    };
+    if !is_ours {
+        return Err(Failure::not_found(format!("{kind}/{id} of this office")));
+    }
+    change(&mut resource);
+    let text = resource.to_string();
+    let checked = site.engine.check(text.as_bytes(), Some(type_id))?;
+    let conditions = Conditions { if_match: Some(before.version), ..Conditions::default() };
+    let sealed = site.engine.update(&site.pen(), &Target::Id(id.to_owned()), &checked, &conditions).await?;
+    site.release(sealed).await.map(drop)
 }
 
 #[derive(Template)]
@@ -115,13 +168,24 @@ async fn decide(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
         if task["code"]["coding"][0]["system"] != SYSTEM || !open {
             return Err(Failure::new(Reason::Conflict, "id", "conflict", "it was answered already"));
         }
+        // Who appeals is heard by somebody else (PIPL 50; GB/T 35273, 8).
+        if task["businessStatus"]["text"] == APPEAL && task["owner"]["display"] == actor {
+            let message = "the appeal is against your own answer";
+            return Err(Failure::new(Reason::Conflict, "id", "conflict", message)
+                .repair("let another privacy officer answer it"));
+        }
         task["status"] = status.into();
         task["lastModified"] = json!(now);
         task["owner"] = json!({"display": actor});
         if status == "rejected" {
             task["statusReason"] = json!({"text": text});
         }
-        task["note"] = json!([{"time": now, "authorString": actor, "text": text}]);
+        let note = json!({"time": now, "authorString": actor, "text": text});
+        match task["note"].as_array_mut() {
+            // The newest answer stands first.
+            Some(notes) => notes.insert(0, note),
+            None => task["note"] = json!([note]),
+        }
         Ok(())
     })
     .await?;

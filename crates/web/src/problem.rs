@@ -23,7 +23,7 @@ struct Problem {
 
 framed!(Problem);
 
-/// A page about a problem: `lost`, `gone`, `expired`, `broken` or `wrong`.
+/// A page about a problem: `lost`, `unseen`, `gone`, `expired`, `broken`, `closed`, `forbidden` or `wrong`.
 pub fn show(asked: &Asked, page: Frame, status: u16, kind: &str, detail: &str) -> Answer {
     with_versions(asked, page, status, kind, detail, Vec::new(), String::new())
 }
@@ -61,7 +61,12 @@ pub fn failed(asked: &Asked, page: Frame, failure: &Failure) -> Answer {
     let expired = failure.findings.iter().any(|finding| finding.code == "expired");
     let detail = failure.findings.first().map_or("", |finding| finding.message.as_str());
     match failure.reason {
-        Reason::Forbidden => show(asked, page, 403, "wrong", detail),
+        Reason::Forbidden => {
+            let repair = failure.findings.first().map_or("", |finding| finding.repair.as_str());
+            show(asked, page, 403, "forbidden", format!("{detail} {repair}").trim())
+        }
+        // Whether it is there is not said to who may not see it; what would open it is said to everybody.
+        Reason::NotFound if page.limited => show(asked, page, 404, "unseen", ""),
         Reason::NotFound => show(asked, page, 404, "lost", detail),
         Reason::Gone if expired => show(asked, page, 410, "expired", ""),
         Reason::Gone => show(asked, page, 410, "gone", detail),

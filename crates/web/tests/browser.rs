@@ -231,6 +231,18 @@ async fn every_page_behind_the_login_in_a_browser() {
     let looked = zhuoma.get("/me/looked").await;
     let proof = looked.text.split("href=\"/me/looked/").nth(1).and_then(|rest| rest.split('"').next());
     let proof = format!("/me/looked/{}", proof.expect("a proof"));
+    let mut privacy = town.login("privacy-he").await;
+    let text = "糖尿病随访研究：读取诊断与化验，风险为再识别，措施为去标识化与审批";
+    let signed = [("kind", "impact-assessment"), ("purpose", "HRESCH"), ("text", text), ("days", "365")];
+    assert_eq!(privacy.post("/privacy/register", &signed).await.status, 303);
+    let incident = [
+        ("text", "账户 dr-li 的口令被盗用"),
+        ("account", "dr-li"),
+        ("from", "2026-11-20"),
+        ("until", "2026-11-22"),
+        ("operator", "other"),
+    ];
+    assert_eq!(privacy.post("/privacy/incident", &incident).await.status, 303);
     let emergency = format!("/emergency?patient={record}");
     let visits: [(&str, &[(&str, &str)]); 4] = [
         ("", &[("login", "/login"), ("invitation", "/invitation"), ("duties", "/duties")]),
@@ -253,6 +265,8 @@ async fn every_page_behind_the_login_in_a_browser() {
                 ("privacy-requests", "/privacy/requests"),
                 ("privacy-emergency", "/privacy/emergency"),
                 ("privacy-consents", "/privacy/consents"),
+                ("privacy-register", "/privacy/register"),
+                ("privacy-incident", "/privacy/incident"),
                 ("privacy-log", "/privacy/log"),
                 ("closed", "/people"),
             ],

@@ -87,11 +87,13 @@ async fn each_role_opens_its_own_pages() {
         assert_eq!((out.status, browser.cookie.as_str()), (303, ""));
         assert!(browser.get(opens[0]).await.leads_to().starts_with("/login"));
     }
-    // Where no rules decide on each record, a resident opens their own alone.
+    // A resident opens their own alone; whether there is another is not said.
     let mut browser = town.login("zhuoma").await;
     assert_eq!(browser.get(&format!("/person/{}", town.zhuoma)).await.status, 200);
     for other in [format!("/person/{}", town.daughter), format!("/resource/Patient/{}", town.daughter)] {
-        assert_eq!(browser.get(&other).await.status, 403, "{other}");
+        let got = browser.get(&other).await;
+        assert_eq!(got.status, 404, "{other}");
+        assert!(got.text.contains("没有这份记录，或者它不对您开放") && !got.text.contains("央宗"));
     }
     // The home of a resident is their own page, and the overview of a region is nobody's but staff's.
     let mut browser = town.login("zhuoma").await;

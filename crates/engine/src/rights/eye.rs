@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLockReadGuard};
 
 use tongmai_access::{Limits, Point, Sight};
-use tongmai_consent::{Action, BreakGlass, Category, Item, Request, Rule, Side, Subject, Ward};
+use tongmai_consent::{Action, BreakGlass, Category, Item, Request, Role, Rule, Side, Subject, Ward};
 use tongmai_fhir::compartment;
 use tongmai_fhir::json::Json;
 use tongmai_store::{Event, RecordKey, Seq, Snapshot};
@@ -56,6 +56,23 @@ struct Limited<'e> {
     judged: RefCell<HashMap<(u64, u16), Verdict>>,
 }
 
+/// The categories of a kind that a person releases to somebody of the family, as a mask: the words of their pages,
+/// or a category itself. Whoever speaks for a person knows who that is.
+fn released_kinds(code: &str) -> u16 {
+    let of =
+        |kinds: &[Category]| kinds.iter().fold(Category::Demographics.bit(), |mask, kind| mask | kind.bit());
+    match code {
+        "results" => of(&[Category::Laboratory, Category::Imaging, Category::Observation]),
+        "medicines" => of(&[Category::Medication]),
+        "problems" => of(&[Category::Diagnosis, Category::Allergy]),
+        "visits" => of(&[Category::Encounter, Category::Procedure, Category::Plan, Category::Immunization]),
+        "payment" => of(&[Category::Billing]),
+        "identity" => of(&[]),
+        "other" => of(&[Category::Document, Category::Reported, Category::Governance]),
+        code => Category::from_code(code).map_or(0, |kind| of(&[kind])),
+    }
+}
+
 impl Engine {
     /// The eye of a sight. It must be made before the desk is locked, since what it follows looks there.
     pub(crate) fn eye(&self, sight: &Sight, snapshot: &mut dyn Snapshot) -> Outcome<Eye<'_>> {
@@ -79,8 +96,8 @@ impl Engine {
                 let until = represented.until.unwrap_or(i64::MAX);
                 wards.push(Ward { record, incapable: true, from: i64::MIN, until });
                 if let Some(categories) = &represented.categories {
-                    let known = categories.iter().filter_map(|code| Category::from_code(code));
-                    released.insert(record, known.fold(0, |mask, category| mask | category.bit()));
+                    let known = categories.iter().map(|code| released_kinds(code));
+                    released.insert(record, known.fold(0, |mask, kinds| mask | kinds));
                 }
             }
         }
@@ -104,9 +121,13 @@ impl Engine {
         let mut requests = Vec::new();
         for mut request in limits.requests() {
             request.account = account;
+            if !matches!(request.role, Role::Resident | Role::Proxy) {
+                request.agreement = rights.agreement(organisation, limits.now()).or(request.agreement);
+            }
             if request.agreement.is_some() {
                 request.organisation = organisation;
             }
+            request.assessed |= rights.assessed(limits.now()) & request.purpose.bit() != 0;
             (request.own, request.wards) = (own.clone(), wards.clone());
             request.scope.record = confined;
             let reason = requester.emergency.as_ref().is_some_and(|emergency| !emergency.reason.is_empty());
@@ -121,6 +142,46 @@ impl Engine {
         let judged = RefCell::default();
         let limited = Limited { limits: limits.clone(), rights, requests, released, judged };
         Ok(Eye { engine: self, limited: Some(limited) })
+    }
+}
+
+impl Engine {
+    /// Whether a sight shows all that lies at these positions: for what views made from several versions.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn sees(&self, sight: &Sight, positions: &[Seq]) -> Outcome<bool> {
+        Ok(self.sees_each(sight, &[positions])?.first().copied().unwrap_or(true))
+    }
+
+    /// As [`Engine::sees`], for many things at one moment. It stops at the first version of a thing that
+    /// is not shown; a thing without positions is nobody's and shown.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn sees_each(&self, sight: &Sight, things: &[&[Seq]]) -> Outcome<Vec<bool>> {
+        if sight.limits().is_none() {
+            return Ok(vec![true; things.len()]);
+        }
+        let mut snapshot = self.store.snapshot()?;
+        let eye = self.eye(sight, &mut *snapshot)?;
+        let mut seen = Vec::with_capacity(things.len());
+        for positions in things {
+            let mut all = true;
+            for seq in *positions {
+                let marks = snapshot.marks(&[*seq])?;
+                let shown = match marks.first() {
+                    Some((record, number)) => eye.verdict(&mut *snapshot, *seq, *record, *number)?.visible,
+                    None => false,
+                };
+                if !shown {
+                    all = false;
+                    break;
+                }
+            }
+            seen.push(all);
+        }
+        Ok(seen)
     }
 }
 
@@ -272,46 +333,65 @@ fn has_narrative(text: &[u8]) -> bool {
 
 impl Limited<'_> {
     fn judge(&self, record: RecordKey, label: &Label) -> Verdict {
-        let sees =
-            |mask: u8| self.decisions(Action::View, record, label, mask).iter().any(|(permit, _)| *permit);
-        if !sees(label.whole) {
-            return Verdict::NOTHING;
-        }
-        let mut hidden = 0;
-        for bit in (0..8).map(|at| 1u8 << at).filter(|bit| label.parts & bit != 0) {
-            if !sees(label.whole | bit) {
-                hidden |= bit;
+        // Every request of the list is one to view: it is judged as it stands, over one look at the person.
+        self.with_subject(record, label, &|subject| {
+            let sees = |mask: u8| {
+                let item = Item { category: label.category, sensitivities: mask, depositor: label.depositor };
+                self.requests.iter().any(|request| self.decide(request, record, &item, subject).0)
+            };
+            if !sees(label.whole) {
+                return Verdict::NOTHING;
             }
-        }
-        let full = label.of == Of::Nobody || sees(u8::MAX);
-        Verdict { visible: true, hidden, full }
+            let mut hidden = 0;
+            for bit in (0..8).map(|at| 1u8 << at).filter(|bit| label.parts & bit != 0) {
+                if !sees(label.whole | bit) {
+                    hidden |= bit;
+                }
+            }
+            let full = label.of == Of::Nobody || sees(u8::MAX);
+            Verdict { visible: true, hidden, full }
+        })
     }
 
     /// What each of the requester's roles may do with an item, and the rule that says so.
     fn decisions(&self, action: Action, record: RecordKey, label: &Label, mask: u8) -> Vec<(bool, Rule)> {
         let item = Item { category: label.category, sensitivities: mask, depositor: label.depositor };
-        let decide = |subject: &Subject<'_>| {
+        self.with_subject(record, label, &|subject| {
             let each = |request: &Request| {
                 let request = Request { action, ..request.clone() };
-                let decision = self.limits.decide(&request, &item, subject);
-                let kept = decision.rule != Rule::Proxy
-                    || self.released.get(&record.0).is_none_or(|mask| mask & label.category.bit() != 0);
-                (decision.permit && kept, decision.rule)
+                self.decide(&request, record, &item, subject)
             };
             self.requests.iter().map(each).collect()
-        };
+        })
+    }
+
+    fn decide(
+        &self,
+        request: &Request,
+        record: RecordKey,
+        item: &Item,
+        subject: &Subject<'_>,
+    ) -> (bool, Rule) {
+        let decision = self.limits.decide(request, item, subject);
+        let kept = decision.rule != Rule::Proxy
+            || self.released.get(&record.0).is_none_or(|mask| mask & item.category.bit() != 0);
+        (decision.permit && kept, decision.rule)
+    }
+
+    /// Looks at the person of a record, with the restriction that a label carries.
+    fn with_subject<T>(&self, record: RecordKey, label: &Label, look: &dyn Fn(&Subject<'_>) -> T) -> T {
         if label.of == Of::Nobody {
-            return decide(&Subject::NOBODY);
+            return look(&Subject::NOBODY);
         }
         self.rights.register.look(record.0, |subject| {
             if !label.restricted {
-                return decide(subject);
+                return look(subject);
             }
             let mut sides: Vec<Side> = subject.sides.to_vec();
             if let Some(first) = sides.first_mut() {
                 first.restricted = true;
             }
-            decide(&Subject { sides: &sides, confirmed: subject.confirmed })
+            look(&Subject { sides: &sides, confirmed: subject.confirmed })
         })
     }
 }

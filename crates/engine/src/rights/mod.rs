@@ -6,17 +6,19 @@
 
 pub mod consent;
 pub(crate) mod eye;
+pub mod instrument;
 pub(crate) mod links;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use tongmai_consent::{Register, Relation};
+use tongmai_consent::{Agreement, Register, Relation};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
 use tongmai_fhir::json::Json;
 use tongmai_fhir::search::date;
 use tongmai_store::{Event, EventKind, NumberCursor, NumberRange, Order, Seq, Snapshot, TYPE_SLOT};
 
+use self::instrument::Instrument;
 use crate::Engine;
 use crate::failure::Outcome;
 use crate::rows::patient_type;
@@ -34,6 +36,39 @@ pub(crate) struct Rights {
     /// Records of which a consent speaks: only their links matter.
     spoken_of: BTreeSet<u64>,
     restricted: HashMap<i64, u64>,
+    instruments: HashMap<u64, Signed>,
+}
+
+/// An instrument with numbers instead of names.
+enum Signed {
+    Agreement(u32, Agreement),
+    Assessment { purposes: u16, from: i64, until: i64 },
+}
+
+impl Rights {
+    /// The agreement of an organisation that counts now, where the ledger holds any of it: one that is over
+    /// leaves an agreement for nothing. `None` where the ledger says nothing of the organisation.
+    pub(crate) fn agreement(&self, organisation: u32, now: i64) -> Option<Agreement> {
+        let mut of = self.instruments.values().filter_map(|signed| match signed {
+            Signed::Agreement(whose, agreement) if *whose == organisation => Some(*agreement),
+            _ => None,
+        });
+        let first = of.next()?;
+        let counts = |agreement: &Agreement| agreement.from <= now && now < agreement.until;
+        // Of several the one that counts, and of those the one that covers most.
+        Some(of.fold(first, |best, one| {
+            let rank = |it: &Agreement| (counts(it), it.purposes.count_ones(), it.categories.count_ones());
+            if rank(&one) > rank(&best) { one } else { best }
+        }))
+    }
+
+    /// Purposes of which an impact assessment stands now, as a mask.
+    pub(crate) fn assessed(&self, now: i64) -> u16 {
+        self.instruments.values().fold(0, |all, signed| match signed {
+            Signed::Assessment { purposes, from, until } if (*from..*until).contains(&now) => all | purposes,
+            _ => all,
+        })
+    }
 }
 
 pub(crate) type RightsCell = RwLock<Rights>;
@@ -76,6 +111,7 @@ impl Engine {
                 self.fold_consent(&mut *snapshot, rights, &event, &mut changed)?;
             }
         }
+        self.follow_instruments(&mut *snapshot, rights, after)?;
         self.follow_visits(&mut *snapshot, rights, after)?;
         self.follow_restrictions(&mut *snapshot, rights, after)?;
         rights.position = end;
@@ -132,6 +168,36 @@ impl Engine {
         }
         rights.spoken_of.insert(record.0);
         changed.insert(record.0);
+        Ok(())
+    }
+
+    /// Agreements and impact assessments.
+    fn follow_instruments(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        rights: &mut Rights,
+        after: Seq,
+    ) -> Outcome<()> {
+        let Some(type_id) = type_of("Contract") else { return Ok(()) };
+        for event in newer(snapshot, type_id, after)? {
+            let source = event.key.0 as u64;
+            rights.instruments.remove(&source);
+            if event.kind == EventKind::Delete || event.body.is_empty() {
+                continue;
+            }
+            let resource = self.resource(&event)?;
+            let json = Json::parse(&resource.text).map_err(|_| tongmai_codec::Damaged)?;
+            let signed = match instrument::read(&json) {
+                Some(Instrument::Agreement { organisation, agreement }) => {
+                    Signed::Agreement(self.store.symbol(&organisation)?, agreement)
+                }
+                Some(Instrument::Assessment { purposes, from, until }) => {
+                    Signed::Assessment { purposes, from, until }
+                }
+                None => continue,
+            };
+            rights.instruments.insert(source, signed);
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use tongmai_engine::{Engine, Validation};
 use tongmai_region::County;
 use tongmai_region::fhir::Counts;
 
-use super::serve::{Door, policy, serve, start_log};
+use super::serve::{Door, LAW, policy, serve, start_log};
 use crate::installation::{Cipher, Installation, Place, now};
 use crate::{login, master_key};
 
@@ -38,8 +38,8 @@ pub struct Arguments {
     #[arg(long)]
     open: bool,
     /// What each role sees of each record follows from this law: mainland, hongkong or hipaa.
-    #[arg(long, value_name = "LAW", conflicts_with = "open")]
-    rules: Option<String>,
+    #[arg(long, value_name = "LAW", default_value = LAW, conflicts_with = "open")]
+    rules: String,
     /// Make the county and end.
     #[arg(long)]
     no_serve: bool,
@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.no_serve {
         return Ok(());
     }
-    let policy = policy(arguments.rules.as_deref())?;
+    let policy = policy(arguments.open, &arguments.rules)?;
     // Made without rules, read under them.
     drop(installation);
     let installation = Installation::under(&place, Validation::Reject, policy)?;

@@ -41,9 +41,9 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "behind_proxy")]
     open: bool,
     /// What each role sees of each record follows from this law, its agreements and consents: mainland, hongkong
-    /// or hipaa. Without it a login decides on pages alone.
-    #[arg(long, value_name = "LAW", conflicts_with = "open")]
-    rules: Option<String>,
+    /// or hipaa.
+    #[arg(long, value_name = "LAW", default_value = LAW, conflicts_with = "open")]
+    rules: String,
     /// Keep content that breaks a rule, with its findings, instead of refusing it.
     #[arg(long)]
     accept_invalid: bool,
@@ -100,9 +100,15 @@ impl Protection {
     }
 }
 
-/// The policy of a law that comes with the program, every organisation with a full agreement; without one, open.
-pub fn policy(law: Option<&str>) -> Result<Policy> {
-    let Some(law) = law else { return Ok(Policy::Open) };
+/// The law under which records are read unless another is chosen.
+pub const LAW: &str = "mainland";
+
+/// The policy of a law that comes with the program, every organisation with a full agreement; open, where
+/// nobody has to come in.
+pub fn policy(open: bool, law: &str) -> Result<Policy> {
+    if open {
+        return Ok(Policy::Open);
+    }
     let book = Rulebook::builtin(law).map_err(|error| anyhow::anyhow!("--rules: {error}"))?;
     Ok(Policy::Rules(Arc::new(book.with_others(Rulebook::full_agreement()))))
 }
@@ -117,7 +123,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let tls = arguments.protection.certificate()?;
     let validation = if arguments.accept_invalid { Validation::Accept } else { Validation::Reject };
     let installation =
-        Installation::under(&arguments.place, validation, policy(arguments.rules.as_deref())?)?;
+        Installation::under(&arguments.place, validation, policy(arguments.open, &arguments.rules)?)?;
     let accounts = if arguments.open { None } else { Some(login::accounts(&installation.folder)?) };
     if accounts.as_ref().is_some_and(|accounts| accounts.state().accounts.is_empty()) {
         println!("Nobody has an account yet: stop, and open one with 'tongmai account new'.");

@@ -195,6 +195,17 @@ impl Grouping {
         }
     }
 
+    /// The same with these stays alone.
+    pub fn part(&self, keep: impl Fn(&Grouped) -> bool) -> Grouping {
+        let kept = self.stays.iter().filter(|(_, grouped)| keep(grouped));
+        Grouping {
+            stays: kept.map(|(id, grouped)| (id.clone(), grouped.clone())).collect(),
+            pending: BTreeSet::new(),
+            seen: self.seen,
+            edition: self.edition,
+        }
+    }
+
     /// Results that are not in the ledger yet.
     pub fn waiting(&self) -> usize {
         self.pending.len()

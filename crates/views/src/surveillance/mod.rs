@@ -10,6 +10,7 @@ pub mod fact;
 pub mod reconcile;
 pub mod rules;
 pub mod task;
+mod visible;
 mod watch;
 mod work;
 
@@ -25,6 +26,7 @@ use tongmai_store::Seq;
 pub use cases::{Case, Cases, Stratum};
 pub use rules::Rules;
 pub use task::{Card, Contact, Items, Signal};
+pub use visible::VisibleCases;
 pub use watch::{Run, date_of as watch_date, outcomes, predictive_value};
 pub use work::{Decision, FILLED, NewContact, UNEXPLAINED};
 
@@ -85,9 +87,15 @@ impl Surveillance {
         self.running.now(&self.engine, |cases, _| look(cases))
     }
 
-    /// Looks at cards, signals or contacts that are to be shown: sealed, with the positions that they come from.
-    pub fn show<T>(&self, look: impl FnOnce(&Cases) -> (T, Vec<Seq>)) -> Outcome<Sealed<T>> {
-        let (content, mut positions) = self.look(look)?;
+    /// Looks through a sight at cards, signals, contacts or counts that are to be shown: sealed, with the
+    /// positions that they come from. Counts come from none.
+    pub fn show<T>(
+        &self,
+        sight: &Sight,
+        look: impl FnOnce(&VisibleCases<'_>) -> (T, Vec<Seq>),
+    ) -> Outcome<Sealed<T>> {
+        let shown = |cases: &Cases| Ok::<_, Failure>(look(&VisibleCases::new(&self.engine, sight, cases)?));
+        let (content, mut positions) = self.look(shown)??;
         positions.sort_unstable();
         positions.dedup();
         Ok(Sealed::new(content, Operation::Page, positions))

@@ -50,6 +50,9 @@ pub struct Card {
     pub patients: Vec<String>,
     /// Reference to the encounter; empty without one.
     pub encounter: String,
+    /// Reference to the organisation that found the disease and reports it; empty when it is not known.
+    #[serde(default)]
+    pub provider: String,
     /// Code of the disease; `unexplained` for one without a code.
     pub disease: String,
     /// Class of the case.
@@ -126,6 +129,9 @@ impl Card {
         if !self.encounter.is_empty() {
             task["encounter"] = json!({"reference": self.encounter});
         }
+        if !self.provider.is_empty() {
+            task["requester"] = json!({"reference": self.provider});
+        }
         if let Some(reason) = self.answers.get("rejection").filter(|_| self.state() == CardState::Rejected) {
             task["statusReason"] = json!({"text": reason});
         }
@@ -158,6 +164,7 @@ impl Card {
             version: common.version,
             patients,
             encounter: json.get("encounter").and_then(|it| it.text("reference")).unwrap_or("").to_owned(),
+            provider: json.get("requester").and_then(|it| it.text("reference")).unwrap_or("").to_owned(),
             disease: common.disease,
             classification,
             state: common.state,
@@ -286,6 +293,9 @@ pub struct Contact {
     pub state: String,
     /// The card of the case that was met.
     pub card: String,
+    /// The patient of that card, in whose record the contact lies; empty when it is not known.
+    #[serde(default)]
+    pub patient: String,
     /// The card that the contact got; empty while well.
     pub became: String,
     /// When it was entered.
@@ -317,6 +327,9 @@ impl Contact {
         };
         let mut task = head("contact", &self.id, &self.disease, status, "order", &self.state);
         task["focus"] = json!({"reference": format!("Task/{}", self.card)});
+        if !self.patient.is_empty() {
+            task["for"] = json!({"reference": format!("Patient/{}", self.patient)});
+        }
         let mut inputs = inputs(&self.items);
         if !self.became.is_empty() {
             let reference = format!("Task/{}", self.became);
@@ -337,12 +350,15 @@ impl Contact {
         let became =
             became.and_then(|(_, reference)| reference.strip_prefix("Task/")).unwrap_or("").to_owned();
         let created = moment(json, "authoredOn").unwrap_or(0);
+        let subject = json.get("for").and_then(|subject| subject.text("reference"));
+        let patient = subject.and_then(|it| it.strip_prefix("Patient/"));
         Some(Contact {
             id: common.id,
             version: common.version,
             disease: common.disease,
             state: common.state,
             card,
+            patient: patient.unwrap_or("").to_owned(),
             became,
             created,
             written: moment(json, "lastModified").unwrap_or(created),
@@ -506,6 +522,7 @@ mod tests {
             version: 1,
             patients: vec!["p".into(), "q".into()],
             encounter: "Encounter/e".into(),
+            provider: "Organization/h".into(),
             disease: "cholera".into(),
             classification: "confirmed".into(),
             state: "rejected".into(),
@@ -540,6 +557,7 @@ mod tests {
             disease: "cholera".into(),
             state: "became-case".into(),
             card: "card-1".into(),
+            patient: "p".into(),
             became: "card-2".into(),
             created: 1_795_222_800_000,
             written: 1_795_222_800_000,

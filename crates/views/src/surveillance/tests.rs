@@ -200,7 +200,10 @@ async fn history_is_searched_and_not_drafted() {
     assert_eq!(region.cards(), []);
     let missed = region.surveillance.look(|cases| cases.missed().count()).expect("a view");
     assert_eq!(missed, 1);
-    assert_eq!(region.surveillance.report_missed("p3", "measles").await.expect("drafted"), 1);
+    assert_eq!(
+        region.surveillance.report_missed(&Requester::local(), "p3", "measles").await.expect("drafted"),
+        1
+    );
     assert_eq!(region.cards()[0].start, NOW, "the clock of a missed report begins when it is found");
 }
 
@@ -365,6 +368,7 @@ fn reconciliation_names_what_differs() {
             version: 1,
             patients: vec![],
             encounter: String::new(),
+            provider: String::new(),
             disease: "measles".into(),
             classification: "clinical".into(),
             state: state.into(),

@@ -1,12 +1,12 @@
 //! Writing: drafts of cards that are due, and what people decide on cards, signals and contacts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
 use serde_json::Value;
-use tongmai_access::Requester;
+use tongmai_access::{Requester, Sight};
 use tongmai_engine::write::{Conditions, Target};
 use tongmai_engine::{Failure, Outcome, Reason, Resource};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
@@ -15,11 +15,11 @@ use tongmai_store::Seq;
 use tongmai_surveillance::case::{CardState, Classification, Clock, Step};
 use tongmai_surveillance::signal::{SignalState, SignalStep};
 
-use super::Surveillance;
 use super::cases::{Case, Cases, age_band};
 use super::fact::{day_of, person_name};
 use super::task::{self, Card, Contact, Items, Note, Signal, Work};
 use super::watch::date_of;
+use super::{Surveillance, VisibleCases};
 
 /// Cases that are drafted side by side.
 const DRAFTED: usize = 64;
@@ -141,12 +141,14 @@ impl Surveillance {
         }
         let Some(patient) = self.read("Patient", &case.patient).await? else { return Ok(false) };
         let json = Json::parse(&patient.text).map_err(|_| Failure::not_found("Patient"))?;
+        let provider = self.provider(&case.encounter, &json).await?;
         let clock = Clock::of(Some(case.at), case.received, case.hours);
         let card = Card {
             id: format!("card-{}", stable_id(&[&case.patient, &case.disease, &case.day.to_string()])),
             version: 1,
             patients: vec![case.patient.clone()],
             encounter: case.encounter.clone(),
+            provider,
             disease: case.disease.clone(),
             classification: classification(case).code().to_owned(),
             state: CardState::Draft.code().to_owned(),
@@ -161,6 +163,19 @@ impl Surveillance {
             position: 0,
         };
         self.put_once(&card.to_task()).await
+    }
+
+    /// The organisation of an encounter, or else the one that keeps the patient's record.
+    async fn provider(&self, encounter: &str, patient: &Json<'_>) -> Outcome<String> {
+        let of = |json: &Json<'_>, name: &str| {
+            let reference = json.get(name).and_then(|it| it.text("reference"));
+            reference.filter(|it| it.starts_with("Organization/")).map(str::to_owned)
+        };
+        let kept = of(patient, "managingOrganization").unwrap_or_default();
+        let Some(id) = encounter.strip_prefix("Encounter/") else { return Ok(kept) };
+        let Some(found) = self.read("Encounter", id).await? else { return Ok(kept) };
+        let json = Json::parse(&found.text).ok();
+        Ok(json.and_then(|json| of(&json, "serviceProvider")).unwrap_or(kept))
     }
 
     /// Ids of all records of the person that a record belongs to, the record itself first.
@@ -179,9 +194,13 @@ impl Surveillance {
     }
 
     async fn read(&self, kind: &str, id: &str) -> Outcome<Option<Resource>> {
+        self.read_as(&Surveillance::requester(), kind, id).await
+    }
+
+    async fn read_as(&self, requester: &Requester, kind: &str, id: &str) -> Outcome<Option<Resource>> {
         let Some(kind) = resource_type_id(kind) else { return Ok(None) };
-        match self.engine.read(&self.own_sight(), kind, id) {
-            Ok(sealed) => Ok(Some(self.release(&Surveillance::requester(), sealed).await?.into_inner())),
+        match self.engine.read(&self.access.sight(requester), kind, id) {
+            Ok(sealed) => Ok(Some(self.release(requester, sealed).await?.into_inner())),
             Err(failure) if matches!(failure.reason, Reason::NotFound | Reason::Gone) => Ok(None),
             Err(failure) => Err(failure),
         }
@@ -201,7 +220,13 @@ impl Surveillance {
         let text = task.to_string();
         let checked = self.engine.check(text.as_bytes(), Some(task_type()?))?;
         let target = Target::Id(task["id"].as_str().unwrap_or("").to_owned());
-        self.engine.update(&self.access.sight(requester), &target, &checked, conditions).await.map(drop)
+        self.engine.update(&self.pen(requester), &target, &checked, conditions).await.map(drop)
+    }
+
+    /// Under what a form of these pages writes. A card stays the deposit of the organisation that it names,
+    /// whoever takes a step with it.
+    fn pen(&self, requester: &Requester) -> Sight {
+        self.access.pen(&Requester { organization: String::new(), ..requester.clone() })
     }
 
     /// The Task with this id, as the ledger has it now.
@@ -308,7 +333,7 @@ impl Surveillance {
                 "choose one",
             ));
         }
-        let found = self.read("Patient", patient).await?;
+        let found = self.read_as(requester, "Patient", patient).await?;
         let found = found.ok_or_else(|| Failure::not_found(format!("Patient/{patient}")))?;
         let json = Json::parse(&found.text).map_err(|_| Failure::not_found("Patient"))?;
         let mut items = person_items(&json, day_of(now));
@@ -320,6 +345,10 @@ impl Surveillance {
             version: 1,
             patients: vec![patient.to_owned()],
             encounter: String::new(),
+            provider: match requester.organization.as_str() {
+                "" => self.provider("", &json).await?,
+                id => format!("Organization/{id}"),
+            },
             disease: disease.to_owned(),
             classification: Classification::Suspected.code().to_owned(),
             state: CardState::Draft.code().to_owned(),
@@ -426,24 +455,28 @@ impl Surveillance {
     pub async fn add_contacts(&self, requester: &Requester, contacts: &[NewContact]) -> Outcome<usize> {
         let now = self.engine.now();
         let mut tasks = Vec::with_capacity(contacts.len());
+        let mut cards: BTreeMap<&str, Card> = BTreeMap::new();
         for (index, new) in contacts.iter().enumerate() {
             let path = format!("contact[{index}]");
             let text = |code: &str| new.items.get(code).map_or("", |text| text.trim());
             if text("name").is_empty() {
                 return Err(invalid(&path, "required", "a contact has a name", "fill it in"));
             }
-            let disease = self.look(|cases| cases.card(&new.card).map(|card| card.disease.clone()))?;
-            let disease =
-                disease.ok_or_else(|| Failure::not_found(format!("{path}: report card {}", new.card)))?;
+            if !cards.contains_key(new.card.as_str()) {
+                // Who may not see the card enters nothing beside it.
+                cards.insert(&new.card, self.card(requester, &new.card).await?);
+            }
+            let card = &cards[new.card.as_str()];
             let contact = Contact {
                 id: format!(
                     "contact-{}",
                     stable_id(&[&new.card, text("name"), text("phone"), text("site"), text("met-on")])
                 ),
                 version: 1,
-                disease,
+                disease: card.disease.clone(),
                 state: "followed".into(),
                 card: new.card.clone(),
+                patient: card.patients.first().cloned().unwrap_or_default(),
                 became: String::new(),
                 created: now,
                 written: now,
@@ -465,11 +498,7 @@ impl Surveillance {
                 serde_json::json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
             let bundle = bundle.to_string();
             self.engine
-                .process_counting(
-                    &self.access.sight(requester),
-                    bundle.as_bytes(),
-                    tongmai_engine::bundle::Ids::Fresh,
-                )
+                .process_counting(&self.pen(requester), bundle.as_bytes(), tongmai_engine::bundle::Ids::Fresh)
                 .await?;
         }
         Ok(tasks.len())
@@ -525,11 +554,13 @@ impl Surveillance {
     }
 
     /// Drafts the cards of history that the search for missed reports found and a person chose 补报.
-    pub async fn report_missed(&self, patient: &str, disease: &str) -> Outcome<usize> {
+    pub async fn report_missed(&self, requester: &Requester, patient: &str, disease: &str) -> Outcome<usize> {
+        let sight = self.access.sight(requester);
         let cases = self.look(|cases: &Cases| {
-            let of = cases.missed().filter(|case| case.patient == patient && case.disease == disease);
-            of.cloned().collect::<Vec<_>>()
-        })?;
+            let shown = VisibleCases::new(&self.engine, &sight, cases)?;
+            let of = shown.missed().filter(|case| case.patient == patient && case.disease == disease);
+            Ok::<_, Failure>(of.cloned().collect::<Vec<_>>())
+        })??;
         let mut drafted = 0;
         for case in &cases {
             let persons = self.same_person(&case.patient).await?;

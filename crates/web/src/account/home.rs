@@ -45,13 +45,21 @@ fn tasks(role: Role) -> &'static [(&'static str, &'static str)] {
             &[("/people", "task-find"), ("/share", "task-share"), ("/desk", "task-desk")]
         }
         Role::VillageDoctor => &[("/people", "task-find"), ("/share", "task-share")],
-        Role::Epidemiologist | Role::Insurer | Role::Organiser | Role::PolicyOffice | Role::Coder => {
-            &[("/", "task-overview"), ("/tour", "task-tour")]
+        Role::Epidemiologist => {
+            &[("/surveillance", "task-surveillance"), ("/", "task-overview"), ("/tour", "task-tour")]
+        }
+        Role::Insurer | Role::Coder => {
+            &[("/drg", "task-drg"), ("/", "task-overview"), ("/tour", "task-tour")]
+        }
+        Role::Researcher | Role::Organiser | Role::PolicyOffice => {
+            &[("/participation", "task-participation"), ("/", "task-overview"), ("/tour", "task-tour")]
         }
         Role::PrivacyOfficer => &[
             ("/privacy/emergency", "task-emergency"),
             ("/privacy/requests", "task-inbox"),
             ("/privacy/consents", "task-consents"),
+            ("/privacy/register", "task-register"),
+            ("/privacy/incident", "task-incident"),
             ("/privacy/log", "task-log"),
             ("/duties", "task-duties"),
         ],

@@ -12,6 +12,7 @@ use hyper::Method;
 use tongmai_engine::bundle::parse_pairs;
 use tongmai_engine::person::ruling::{Kind, Ruling};
 use tongmai_engine::{Failure, Outcome, Reason};
+use tongmai_fhir::definition::resource_type_id;
 use tongmai_http::{Answer, Asked};
 
 use self::pair::{Shown, shown};
@@ -177,7 +178,14 @@ async fn rule(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     };
     let who = field("who").trim().to_owned();
     let ruling = Ruling { kind, patients, undone, who: who.clone(), why: field("why").to_owned() };
-    let sealed = site.engine.rule(&site.sight(), &ruling).await?;
+    // Who may not see both records does not say whether they are one person's.
+    for id in ruling.patients.iter() {
+        let kind = resource_type_id("Patient").unwrap_or_default();
+        let wanted = id.clone();
+        let sealed = site.work(move |site| site.engine.read(&site.sight(), kind, &wanted)).await?;
+        site.release(sealed).await?;
+    }
+    let sealed = site.engine.rule(&site.pen(), &ruling).await?;
     site.release(sealed).await?;
     let kept =
         format!("{WHO}={}; Path=/desk; Max-Age=43200; SameSite=Lax; HttpOnly", crate::frame::encoded(&who));

@@ -95,8 +95,8 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
     let asked_what_if = frame.parameter("whatif").is_some();
     let wanted = id.to_owned();
     let found = site.work(move |site| {
-        site.drg.look(&site.engine, |grouping, shelf| {
-            let grouped = grouping.stays.get(&wanted)?;
+        super::look(site, |grouping, shelf, singles| {
+            let grouped = singles.get(grouping, &wanted)?;
             let held = shelf.named(&grouped.pack)?;
             let mean = grouping.reference().cost(&grouped.group);
             let ratio = mean.zip(grouped.stay.cost).map(|(mean, cost)| cost as f64 / mean.max(1) as f64);
@@ -258,8 +258,9 @@ pub async fn of_patient(site: &Arc<Site>, asked: &Asked, frame: Frame, patient: 
     }
     let last = site
         .work(move |site| {
-            site.drg.look(&site.engine, |grouping, _| {
-                let of = grouping.stays.values().filter(|grouped| records.contains(&grouped.stay.patient));
+            super::look(site, |grouping, _, singles| {
+                let seen = grouping.stays.values().filter(|grouped| singles.has(&grouped.stay.encounter));
+                let of = seen.filter(|grouped| records.contains(&grouped.stay.patient));
                 let last = of.max_by_key(|grouped| grouped.stay.discharged)?;
                 Some((last.stay.encounter.clone(), last.stay.positions.clone()))
             })
@@ -292,15 +293,15 @@ pub async fn save(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Answer> 
     let wanted = id.to_owned();
     let found = site
         .work(move |site| {
-            site.drg.look(&site.engine, |grouping, shelf| {
-                let grouped = grouping.stays.get(&wanted)?;
+            super::look(site, |grouping, shelf, singles| {
+                let grouped = singles.get(grouping, &wanted)?;
                 let held = shelf.named(&grouped.pack)?;
                 Some(bundle(&grouped.stay.clone().typed(&dx, &px), held, site.engine.now()))
             })
         })
         .await?;
     let Some(bundle) = found else { return Err(Failure::not_found("the stay")) };
-    site.engine.process_counting(&site.sight(), bundle.as_bytes(), Ids::Fresh).await?;
+    site.engine.process_counting(&site.pen(), bundle.as_bytes(), Ids::Fresh).await?;
     // The result of the list is a version of its own; who follows the ledger would write it within a second.
     site.drg.write(&site.engine, &site.access.sight(&Desk::writer())).await?;
     Ok(see_other(&format!("/drg/case/{id}")))

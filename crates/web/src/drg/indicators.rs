@@ -151,10 +151,9 @@ fn shown(value: Option<Decimal>, places: usize) -> String {
 pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let wanted = Wanted::of(&frame);
     let page = site
-        .work(move |site| {
-            site.drg.look(&site.engine, |grouping, shelf| build(frame, &wanted, grouping, shelf))
-        })
+        .work(move |site| super::look(site, |grouping, shelf, _| build(frame, &wanted, grouping, shelf)))
         .await??;
+    let page = site.release(super::sealed(page, Vec::new())).await?.into_inner();
     render(asked, 200, &page)
 }
 
@@ -162,7 +161,9 @@ fn build(frame: Frame, wanted: &Wanted, grouping: &Grouping, shelf: &Shelf) -> O
     let l = frame.language;
     let years = money::years(grouping);
     let year = wanted.year.or(years.first().copied()).unwrap_or(0);
-    let held = shelf.on(&format!("{year}-06-30")).ok_or_else(|| Failure::not_found("a pack"))?;
+    // Before the first stay is seen there is no year; the newest pack then explains what will stand here.
+    let held = shelf.on(&format!("{year}-06-30")).or_else(|| shelf.all().last());
+    let held = held.ok_or_else(|| Failure::not_found("a pack"))?;
     let settled = money::settled(grouping, held, year, money::SHARE)?;
     let all = settled.stays.iter().zip(&settled.settled.lines).map(|(grouped, line)| {
         let outlier = matches!(line.kind, Kind::High | Kind::HighOverShare | Kind::Low | Kind::LongStay);

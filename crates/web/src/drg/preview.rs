@@ -218,8 +218,8 @@ pub async fn part(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
     let px = frame.parameter("px").unwrap_or("").to_owned();
     let (preview, positions) = site
         .work(move |site| {
-            site.drg.look(&site.engine, |grouping, shelf| {
-                let grouped = grouping.stays.get(&id)?;
+            super::look(site, |grouping, shelf, singles| {
+                let grouped = singles.get(grouping, &id)?;
                 let held = shelf.named(&grouped.pack)?;
                 let stay = grouped.stay.clone().typed(&codes(&dx), &codes(&px));
                 let positions = stay.positions.clone();

@@ -62,8 +62,11 @@ framed!(Page);
 pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let page = site
         .work(move |site| {
-            site.drg.look(&site.engine, |grouping, shelf| {
-                let page = build(frame, grouping, shelf);
+            super::look(site, |grouping, shelf, singles| {
+                let mut page = build(frame, grouping, shelf);
+                page.signs.iter_mut().for_each(|sign| sign.evidence.retain(|id| singles.has(id)));
+                let unseen = page.counts.iter_mut().filter(|count| !singles.has(&count.example));
+                unseen.for_each(|count| count.example.clear());
                 let named = page.signs.iter().flat_map(|sign| &sign.evidence);
                 let named = named.chain(page.counts.iter().map(|count| &count.example));
                 let positions =

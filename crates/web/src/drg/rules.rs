@@ -161,7 +161,7 @@ pub async fn entry(site: &Arc<Site>, asked: &Asked, frame: Frame, pack: &str, ad
     let (mdc, entry) = found.ok_or_else(|| Failure::not_found(format!("the ADRG {adrg}")))?;
     let name = pack.to_owned();
     let counted = site.work(move |site| {
-        site.drg.look(&site.engine, |grouping, _| {
+        super::look(site, |grouping, _, _| {
             let mut counts = std::collections::BTreeMap::new();
             for grouped in grouping.stays.values().filter(|grouped| grouped.pack == name) {
                 *counts.entry(grouped.group.clone()).or_insert(0_i64) += 1;
@@ -223,7 +223,7 @@ pub async fn workshop(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<
     let (old, new) = (frame.parameter("old").map(str::to_owned), frame.parameter("new").map(str::to_owned));
     let page = site
         .work(move |site| {
-            site.drg.look(&site.engine, |grouping, shelf| {
+            super::look(site, |grouping, shelf, _| {
                 let old = chosen(shelf, old.as_deref(), 0)?;
                 let new = chosen(shelf, new.as_deref(), 1)?;
                 let cases = || grouping.stays.values().map(|grouped| grouped.stay.clone());

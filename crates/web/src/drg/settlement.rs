@@ -95,8 +95,9 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     };
     let page = site
         .work(move |site| {
-            site.drg.look(&site.engine, |grouping, shelf| {
-                let page = build(frame, &wanted, grouping, shelf, &|| site.engine.now())?;
+            super::look(site, |grouping, shelf, singles| {
+                let mut page = build(frame, &wanted, grouping, shelf, &|| site.engine.now())?;
+                page.candidates.retain(|candidate| singles.has(&candidate.id));
                 let named = page.candidates.iter().filter_map(|candidate| grouping.stays.get(&candidate.id));
                 let positions = named.flat_map(|grouped| grouped.stay.positions.clone()).collect();
                 Ok::<_, Failure>(sealed(page, positions))

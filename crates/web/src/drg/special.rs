@@ -67,8 +67,8 @@ async fn stay(site: &Arc<Site>, id: &str) -> Outcome<Option<(Discharge, String, 
     let id = id.to_owned();
     let found = site
         .work(move |site| {
-            site.drg.look(&site.engine, |grouping, _| {
-                let grouped = grouping.stays.get(&id)?;
+            super::look(site, |grouping, _, singles| {
+                let grouped = singles.get(grouping, &id)?;
                 let same =
                     |other: &&Arc<tongmai_views::drg::Grouped>| other.stay.hospital == grouped.stay.hospital;
                 let cases = grouping.stays.values().filter(same).count() as u64;
@@ -177,7 +177,7 @@ pub async fn step(site: &Arc<Site>, asked: &Asked, id: &str) -> Outcome<Answer> 
     let now = state(special::TERMS, &all)
         .map_err(|finding| refuse(&finding.path, &finding.code, finding.message, &finding.repair))?;
     let bundle = special::bundle(&stay, &all, now);
-    site.engine.process_counting(&site.sight(), bundle.as_bytes(), Ids::Fresh).await?;
+    site.engine.process_counting(&site.pen(), bundle.as_bytes(), Ids::Fresh).await?;
     Ok(see_other(&format!("/drg/special/{id}")))
 }
 
@@ -186,7 +186,7 @@ async fn open(site: &Arc<Site>, hospital: &str) -> Outcome<u64> {
     let of: Vec<String> = {
         let hospital = hospital.to_owned();
         site.work(move |site| {
-            site.drg.look(&site.engine, |grouping, _| {
+            super::look(site, |grouping, _, _| {
                 let of = grouping.stays.values().filter(|grouped| grouped.stay.hospital == hospital);
                 of.map(|grouped| grouped.stay.encounter.clone()).collect()
             })

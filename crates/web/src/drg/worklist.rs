@@ -86,7 +86,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     };
     let (filter, only, offset) = (wanted.filter.clone(), wanted.only, wanted.offset);
     let found = site.work(move |site| {
-        site.drg.look(&site.engine, |grouping, shelf| {
+        super::look(site, |grouping, shelf, singles| {
             let mut all: Vec<&Arc<Grouped>> = grouping.stays.values().collect();
             all.sort_by_key(|grouped| (std::cmp::Reverse(grouped.stay.discharged), &grouped.stay.encounter));
             let figures = (
@@ -106,7 +106,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
             let mean = weighed
                 .0
                 .over(tongmai_drg::payment::Decimal(tongmai_drg::payment::Decimal::ONE.0 * weighed.1));
-            all.retain(|grouped| wanted.fits(grouped));
+            all.retain(|grouped| singles.has(&grouped.stay.encounter) && wanted.fits(grouped));
             let fits = all.len();
             let shown = all.into_iter().skip(wanted.offset).take(ROWS);
             let rows: Vec<(Row, Vec<u64>)> = shown

@@ -20,6 +20,8 @@ use crate::{Site, framed, render, reply};
 
 /// The system of the codes of requests.
 pub const SYSTEM: &str = "urn:tongmai:request";
+/// What stands in `businessStatus` of a request whose refusal was appealed.
+pub const APPEAL: &str = "appeal";
 const DAY: i64 = 86_400_000;
 /// Longest text of a request, in characters.
 const TEXT: usize = 2_000;
@@ -95,6 +97,8 @@ pub struct Shown {
     pub name: String,
     /// Id of their Patient.
     pub patient: String,
+    /// It was refused, and an appeal is open to the person.
+    pub may_appeal: bool,
 }
 
 impl Shown {
@@ -114,6 +118,7 @@ impl Shown {
             answer: text(&task["note"][0]["text"]),
             name: text(&task["for"]["display"]),
             patient: super::patient_of(task, "for").to_owned(),
+            may_appeal: status == "rejected" && task["businessStatus"]["text"] != APPEAL,
             status,
         }
     }
@@ -193,6 +198,40 @@ pub async fn file(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     })?;
     write(site, &person, kind, form.field("text").trim()).await?;
     Ok(reply::lead(&format!("/me/requests?of={}", person.id()), &[]))
+}
+
+/// `POST /me/requests/appeal`: a refusal is looked at once more, by somebody else, with a new clock.
+pub async fn appeal(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
+    let form = Form::of(asked)?;
+    let text = form.field("text").trim().to_owned();
+    if text.is_empty() || text.chars().count() > TEXT {
+        let message = format!("an appeal has a reason of at most {TEXT} characters");
+        return Err(
+            Failure::new(Reason::Invalid, "text", "required", message).repair("say what was overlooked")
+        );
+    }
+    let (now, people) = (site.engine.now(), people(site));
+    super::change(site, "Task", form.field("id"), |task| {
+        let patient = super::patient_of(task, "for");
+        let own = people.iter().any(|person| person.patients.iter().any(|id| id == patient));
+        if !own || task["code"]["coding"][0]["system"] != SYSTEM {
+            return Err(Failure::not_found("a request of yours"));
+        }
+        if task["status"] != "rejected" || task["businessStatus"]["text"] == APPEAL {
+            let message = "an appeal is against a refusal, once; a court hears what is refused again";
+            return Err(Failure::new(Reason::Conflict, "id", "conflict", message));
+        }
+        task["status"] = "requested".into();
+        task["businessStatus"] = json!({"text": APPEAL});
+        task["lastModified"] = json!(Instant(now).to_fhir());
+        task["restriction"] = json!({"period": {"start": Instant(now).to_fhir(),
+            "end": Instant(now + DAY * Kind::Access.days()).to_fhir()}});
+        let before = task["description"].as_str().unwrap_or("").to_owned();
+        task["description"] = format!("{before}\n↻ {text}").into();
+        Ok(())
+    })
+    .await?;
+    Ok(reply::lead("/me/requests", &[]))
 }
 
 /// `/me/copy?of=…`: a copy of the whole record, at once, as a Bundle of FHIR; PIPL, article 45.

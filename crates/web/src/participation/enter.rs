@@ -127,7 +127,7 @@ pub async fn put(site: &Site, resource: &Value) -> Outcome<String> {
     let kind = resource["resourceType"].as_str().and_then(resource_type_id);
     let text = resource.to_string();
     let checked = site.engine.check(text.as_bytes(), kind)?;
-    let written = site.engine.create(&site.sight(), &checked, &Conditions::default()).await?;
+    let written = site.engine.create(&site.pen(), &checked, &Conditions::default()).await?;
     let written = site.release(written).await?.into_inner();
     Ok(written.resource.map_or_else(String::new, |resource| resource.id))
 }

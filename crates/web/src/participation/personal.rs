@@ -275,7 +275,7 @@ pub async fn goal(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     let checked = site.engine.check(text.as_bytes(), resource_type_id("Goal"))?;
     let conditions = Conditions { if_match: field(&pairs, "version").parse().ok(), ..Conditions::default() };
     let target = Target::Id(id.to_owned());
-    match site.engine.update(&site.sight(), &target, &checked, &conditions).await {
+    match site.engine.update(&site.pen(), &target, &checked, &conditions).await {
         Ok(sealed) => drop(site.release(sealed).await?),
         // Somebody else was faster: both changes must be seen before one of them is made.
         Err(conflict) if matches!(conflict.reason, Reason::Precondition | Reason::Conflict) => {

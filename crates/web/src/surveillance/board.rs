@@ -7,7 +7,7 @@ use tongmai_engine::{Failure, Outcome};
 use tongmai_http::{Answer, Asked};
 use tongmai_surveillance::case::Phase;
 use tongmai_surveillance::signal::{Level, REASONS, SignalState, SignalStep};
-use tongmai_views::surveillance::{Card, Cases, Signal};
+use tongmai_views::surveillance::{Card, Cases, Signal, VisibleCases};
 
 use super::curve::{self, Week};
 use super::{Desk, Form, age_of, clock_text, disease_name, shown_name};
@@ -71,10 +71,9 @@ struct Part {
 /// The live part, the desk, and the filters that are offered.
 type Parts = (Part, Desk, Vec<String>, Vec<(String, String)>);
 
-fn part_of(site: &Site, frame: &Frame) -> Outcome<Parts> {
+async fn part_of(site: &Arc<Site>, frame: &Frame) -> Outcome<Parts> {
     let (l, now) = (frame.language, site.engine.now());
-    site.surveillance.look(|cases| {
-        let desk = Desk::of(frame, cases, &site.requester);
+    super::show(site, frame, |cases, desk| {
         let mut signals: Vec<&Signal> =
             cases.signals().filter(|it| desk.is_above() || it.item("county") == desk.county()).collect();
         signals.sort_by_key(|it| (it.state().is_closed(), std::cmp::Reverse((it.level(), it.created))));
@@ -94,6 +93,7 @@ fn part_of(site: &Site, frame: &Frame) -> Outcome<Parts> {
                 .count() as i64,
             rejected: cases.cards().filter(|card| card.state == "rejected").count() as i64,
         };
+        let positions = signals.iter().take(ROWS).map(|signal| signal.position).collect();
         let rows = signals.into_iter().take(ROWS).map(|signal| row(cases, l, signal, now)).collect();
         let part = Part { l, rows, tally, position: When::moment(now).show(), desk: encoded(desk.query()) };
         let day = site.today();
@@ -107,8 +107,9 @@ fn part_of(site: &Site, frame: &Frame) -> Outcome<Parts> {
             tongmai_views::surveillance::UNEXPLAINED.into(),
             l.say("disease-unexplained").into_owned(),
         ));
-        (part, desk, cases.counties().iter().cloned().collect(), diseases)
+        ((part, desk.clone(), cases.counties().iter().cloned().collect(), diseases), positions)
     })
+    .await
 }
 
 fn row(cases: &Cases, l: Language, signal: &Signal, now: i64) -> Row {
@@ -141,11 +142,7 @@ fn percent(share: Option<f64>) -> String {
 
 /// `/surveillance`
 pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
-    let (part, desk, counties, diseases) = {
-        let site = site.clone();
-        let frame = &frame;
-        tokio::task::block_in_place(move || part_of(&site, frame))?
-    };
+    let (part, desk, counties, diseases) = part_of(site, &frame).await?;
     render(
         asked,
         200,
@@ -155,7 +152,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
 
 /// `/surveillance/board`: the part that follows.
 pub async fn part(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
-    let (part, ..) = tokio::task::block_in_place(|| part_of(site, &frame))?;
+    let (part, ..) = part_of(site, &frame).await?;
     Ok(reply::part(asked, markup(&part)?))
 }
 
@@ -193,47 +190,43 @@ framed!(Shown);
 /// `/surveillance/signal/{id}`
 pub async fn signal(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Outcome<Answer> {
     let (id, l, now, today) = (id.to_owned(), frame.language, site.engine.now(), site.today());
-    let desk_frame = &frame;
-    let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| {
-            let Some(signal) = cases.signal(&id) else { return (None, Vec::new()) };
-            let desk = Desk::of(desk_frame, cases, &site.requester);
-            let own = !desk.is_above()
-                && (signal.item("county") == desk.county() || signal.item("county").is_empty());
-            let cards: Vec<&Card> = packet(cases, signal);
-            let mut positions = vec![signal.position];
-            if own {
-                positions.extend(cards.iter().map(|card| card.position));
-            }
-            let shared = tongmai_surveillance::chain::shared_sites(
-                exposures(cases, &cards).iter().map(|(c, s)| (c.as_str(), s.as_str())),
-            )
-            .into_iter()
-            .map(|(site, count)| (site.to_owned(), count as i64))
-            .collect::<Vec<_>>();
-            let county = if signal.item("county").is_empty() { desk.county() } else { signal.item("county") };
-            let weeks = curve::weeks(cases, &signal.disease, county, today, 26);
-            let lines = if own { cards.iter().map(|card| line(l, card)).collect() } else { Vec::new() };
-            let similar = |code| signal.number(code).map_or(0, |number| number as i64);
-            let shown = Packet {
-                row: row(cases, l, signal, now),
-                facts: facts(l, signal),
-                lines,
-                sites: shared,
-                weeks,
-                notes: signal
-                    .notes
-                    .iter()
-                    .map(|it| (When::moment(it.time), it.who.clone(), super::note_text(l, &it.text)))
-                    .collect(),
-                state: signal.state(),
-                small: !own,
-                similar: (similar("similar-confirmed"), similar("similar-answered")),
-            };
-            (Some(shown), positions)
-        })
-    })?;
-    let Some(packet) = site.release(sealed).await?.into_inner() else {
+    let packet = super::show(site, &frame, |cases, desk| {
+        let Some(signal) = cases.signal(&id) else { return (None, Vec::new()) };
+        let own =
+            !desk.is_above() && (signal.item("county") == desk.county() || signal.item("county").is_empty());
+        let cards: Vec<&Card> = packet(cases, signal);
+        let mut positions = vec![signal.position];
+        if own {
+            positions.extend(cards.iter().map(|card| card.position));
+        }
+        let shared = tongmai_surveillance::chain::shared_sites(
+            exposures(cases, &cards).iter().map(|(c, s)| (c.as_str(), s.as_str())),
+        )
+        .into_iter()
+        .map(|(site, count)| (site.to_owned(), count as i64))
+        .collect::<Vec<_>>();
+        let county = if signal.item("county").is_empty() { desk.county() } else { signal.item("county") };
+        let weeks = curve::weeks(cases, desk, &signal.disease, county, today, 26);
+        let lines = if own { cards.iter().map(|card| line(l, card)).collect() } else { Vec::new() };
+        let similar = |code| signal.number(code).map_or(0, |number| number as i64);
+        let shown = Packet {
+            row: row(cases, l, signal, now),
+            facts: facts(l, signal),
+            lines,
+            sites: shared,
+            weeks,
+            notes: signal
+                .notes
+                .iter()
+                .map(|it| (When::moment(it.time), it.who.clone(), super::note_text(l, &it.text)))
+                .collect(),
+            state: signal.state(),
+            small: !own,
+            similar: (similar("similar-confirmed"), similar("similar-answered")),
+        };
+        (Some(shown), positions)
+    });
+    let Some(packet) = packet.await? else {
         return Err(Failure::not_found(format!("signal {id}")));
     };
     let title = format!("{} {}", packet.row.disease, l.say("curve-title"));
@@ -273,7 +266,7 @@ struct Packet {
 }
 
 /// Cards that a signal rests on; for a single case, cases of the same disease in the county lately too.
-fn packet<'c>(cases: &'c Cases, signal: &Signal) -> Vec<&'c Card> {
+fn packet<'c>(cases: &VisibleCases<'c>, signal: &Signal) -> Vec<&'c Card> {
     let named = signal.evidence.iter().filter_map(|reference| cases.card(reference.strip_prefix("Task/")?));
     let mut cards: Vec<&Card> = named.collect();
     let from = signal.created - 14 * 86_400_000;
@@ -294,7 +287,7 @@ fn packet<'c>(cases: &'c Cases, signal: &Signal) -> Vec<&'c Card> {
 }
 
 /// Where the cases of a packet were: their own site, and those of their contacts.
-fn exposures(cases: &Cases, cards: &[&Card]) -> Vec<(String, String)> {
+fn exposures(cases: &VisibleCases<'_>, cards: &[&Card]) -> Vec<(String, String)> {
     let mut visits = Vec::new();
     for card in cards {
         visits.push((card.id.clone(), card.item("exposure-site").to_owned()));

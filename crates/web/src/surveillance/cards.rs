@@ -77,32 +77,28 @@ framed!(CardsPage);
 pub async fn desk(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let (l, now) = (frame.language, site.engine.now());
     let chosen = frame.parameter("state").unwrap_or("").to_owned();
-    let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            let wanted = |card: &&Card| match chosen.as_str() {
-                "" => card.state().is_waiting(),
-                "all" => true,
-                state => card.state == state,
-            };
-            let mut cards: Vec<&Card> = match desk.is_above() {
-                true => Vec::new(),
-                false => cases.cards().filter(wanted).filter(|it| of_county(it, &desk)).collect(),
-            };
-            cards.sort_by_key(|card| (!card.state().is_waiting(), card.clock().deadline()));
-            cards.truncate(ROWS);
-            let count = |code: &str| cases.cards().filter(|card| card.state == code).count() as i64;
-            let states =
-                ["draft", "submitted", "rejected", "accepted", "prefecture", "province", "withdrawn"];
-            let counts =
-                states.map(|code| (code.to_owned(), l.code("card-state", code).into_owned(), count(code)));
-            let rows = cards.iter().map(|card| row(cases, l, card, now)).collect::<Vec<_>>();
-            let positions = cards.iter().map(|card| card.position).collect();
-            let duplicates = cases.possible_duplicates(PAIRS).len() as i64;
-            ((rows, counts.to_vec(), encoded(desk.query()), desk.is_above(), duplicates), positions)
-        })
-    })?;
-    let (rows, counts, desk, above, duplicates) = site.release(sealed).await?.into_inner();
+    let shown = super::show(site, &frame, |cases, desk| {
+        let wanted = |card: &&Card| match chosen.as_str() {
+            "" => card.state().is_waiting(),
+            "all" => true,
+            state => card.state == state,
+        };
+        let mut cards: Vec<&Card> = match desk.is_above() {
+            true => Vec::new(),
+            false => cases.cards().filter(wanted).filter(|it| of_county(it, desk)).collect(),
+        };
+        cards.sort_by_key(|card| (!card.state().is_waiting(), card.clock().deadline()));
+        cards.truncate(ROWS);
+        let count = |code: &str| cases.cards().filter(|card| card.state == code).count() as i64;
+        let states = ["draft", "submitted", "rejected", "accepted", "prefecture", "province", "withdrawn"];
+        let counts =
+            states.map(|code| (code.to_owned(), l.code("card-state", code).into_owned(), count(code)));
+        let rows = cards.iter().map(|card| row(cases, l, card, now)).collect::<Vec<_>>();
+        let positions = cards.iter().map(|card| card.position).collect();
+        let duplicates = cases.possible_duplicates(PAIRS).len() as i64;
+        ((rows, counts.to_vec(), encoded(desk.query()), desk.is_above(), duplicates), positions)
+    });
+    let (rows, counts, desk, above, duplicates) = shown.await?;
     render(asked, 200, &CardsPage { l, page: frame, rows, counts, chosen, desk, above, duplicates })
 }
 
@@ -146,12 +142,11 @@ pub async fn card(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
     let l = frame.language;
     let card = site.surveillance.card(&site.requester, id).await?;
     let now = site.engine.now();
-    let (row, contacts, own) = tokio::task::block_in_place(|| {
-        site.surveillance.look(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            (row(cases, l, &card, now), cases.contacts_of(id).count() as i64, of_county(&card, &desk))
-        })
-    })?;
+    let shown = super::show(site, &frame, |cases, desk| {
+        let contacts = cases.contacts_of(id).count() as i64;
+        ((row(cases, l, &card, now), contacts, of_county(&card, desk)), Vec::new())
+    });
+    let (row, contacts, own) = shown.await?;
     if !own {
         return Err(Failure::not_found(format!("report card {id} at this desk")));
     }
@@ -280,20 +275,17 @@ framed!(Duplicates);
 /// `/surveillance/duplicates`
 pub async fn duplicates(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let (l, now) = (frame.language, site.engine.now());
-    let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            if desk.is_above() {
-                return ((Vec::new(), true, encoded(desk.query())), Vec::new());
-            }
-            let pairs = cases.possible_duplicates(PAIRS);
-            let positions = pairs.iter().flat_map(|(left, right)| [left.position, right.position]).collect();
-            let pairs =
-                pairs.into_iter().map(|(left, right)| pair(cases, l, left, right, now)).collect::<Vec<_>>();
-            ((pairs, false, encoded(desk.query())), positions)
-        })
-    })?;
-    let (pairs, above, desk) = site.release(sealed).await?.into_inner();
+    let shown = super::show(site, &frame, |cases, desk| {
+        if desk.is_above() {
+            return ((Vec::new(), true, encoded(desk.query())), Vec::new());
+        }
+        let pairs = cases.possible_duplicates(PAIRS);
+        let positions = pairs.iter().flat_map(|(left, right)| [left.position, right.position]).collect();
+        let pairs =
+            pairs.into_iter().map(|(left, right)| pair(cases, l, left, right, now)).collect::<Vec<_>>();
+        ((pairs, false, encoded(desk.query())), positions)
+    });
+    let (pairs, above, desk) = shown.await?;
     render(asked, 200, &Duplicates { l, page: frame, pairs, above, desk })
 }
 

@@ -8,10 +8,10 @@ use tongmai_base::Finding;
 use tongmai_engine::{Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked};
 use tongmai_surveillance::chain::{Exposure, Node, forest, shared_sites};
-use tongmai_views::surveillance::{Card, Cases, Contact, Items, NewContact};
+use tongmai_views::surveillance::{Card, Contact, Items, NewContact, VisibleCases};
 
 use super::cards::of_county;
-use super::{Desk, Form, disease_name, shown_name};
+use super::{Form, disease_name, shown_name};
 use crate::format::When;
 use crate::frame::Frame;
 use crate::language::Language;
@@ -66,35 +66,32 @@ framed!(Contacts);
 /// `/surveillance/contacts/{card}`
 pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Outcome<Answer> {
     let l = frame.language;
-    let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            let Some(card) = cases.card(id).filter(|card| of_county(card, &desk)) else {
-                return (None, Vec::new());
-            };
-            let contacts: Vec<&Contact> = cases.contacts_of(id).collect();
-            let mut positions: Vec<u64> = contacts.iter().take(ROWS).map(|it| it.position).collect();
-            positions.push(card.position);
-            let others = cases.cards().filter(|other| other.disease == card.disease && other.id != card.id);
-            let page = Contacts {
-                l,
-                card: id.to_owned(),
-                name: shown_name(card).into_owned(),
-                disease: disease_name(cases, l, &card.disease),
-                total: contacts.len() as i64,
-                rows: contacts.iter().take(ROWS).map(|contact| row(l, contact)).collect(),
-                chain: chain(cases, card),
-                sites: sites(cases, card),
-                above: desk.is_above(),
-                cards: others
-                    .map(|it| (it.id.clone(), format!("{} {}", shown_name(it), it.item("found-on"))))
-                    .collect(),
-                page: Frame::of(asked).in_section("nav-surveillance"),
-            };
-            (Some(page), positions)
-        })
-    })?;
-    let page = site.release(sealed).await?.into_inner();
+    let page = super::show(site, &frame, |cases, desk| {
+        let Some(card) = cases.card(id).filter(|card| of_county(card, desk)) else {
+            return (None, Vec::new());
+        };
+        let contacts: Vec<&Contact> = cases.contacts_of(id).collect();
+        let mut positions: Vec<u64> = contacts.iter().take(ROWS).map(|it| it.position).collect();
+        positions.push(card.position);
+        let others = cases.cards().filter(|other| other.disease == card.disease && other.id != card.id);
+        let page = Contacts {
+            l,
+            card: id.to_owned(),
+            name: shown_name(card).into_owned(),
+            disease: disease_name(cases, l, &card.disease),
+            total: contacts.len() as i64,
+            rows: contacts.iter().take(ROWS).map(|contact| row(l, contact)).collect(),
+            chain: chain(cases, card),
+            sites: sites(cases, card),
+            above: desk.is_above(),
+            cards: others
+                .map(|it| (it.id.clone(), format!("{} {}", shown_name(it), it.item("found-on"))))
+                .collect(),
+            page: frame.clone(),
+        };
+        (Some(page), positions)
+    })
+    .await?;
     render(asked, 200, &page.ok_or_else(|| Failure::not_found(format!("report card {id}")))?)
 }
 
@@ -117,7 +114,7 @@ fn row(l: Language, contact: &Contact) -> Row {
 }
 
 /// The chains of the card's disease, those that hold the card first.
-fn chain(cases: &Cases, card: &Card) -> Vec<Link> {
+fn chain(cases: &VisibleCases<'_>, card: &Card) -> Vec<Link> {
     let of = cases.contacts().filter(|contact| contact.disease == card.disease);
     let exposures: Vec<Exposure> = of
         .map(|contact| Exposure {
@@ -145,7 +142,7 @@ fn chain(cases: &Cases, card: &Card) -> Vec<Link> {
         .collect()
 }
 
-fn sites(cases: &Cases, card: &Card) -> Vec<(String, i64)> {
+fn sites(cases: &VisibleCases<'_>, card: &Card) -> Vec<(String, i64)> {
     let same = cases.cards().filter(|other| other.disease == card.disease);
     let mut visits: Vec<(&str, &str)> = same.map(|it| (it.id.as_str(), it.item("exposure-site"))).collect();
     let contacts = cases.contacts().filter(|contact| contact.disease == card.disease);

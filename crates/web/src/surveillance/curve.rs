@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::Desk;
 use crate::chart::escape;
 use tongmai_views::surveillance::cases::Cases;
 use tongmai_views::surveillance::watch_date;
@@ -18,8 +19,10 @@ const BOTTOM: f64 = 152.0;
 pub struct Week {
     /// Its last day.
     pub end: i64,
-    /// Cases.
+    /// Cases; 0 where they are hidden.
     pub cases: u32,
+    /// They are too few to be shown to this reader.
+    pub hidden: bool,
     /// Expected cases, low and high.
     pub band: (f64, f64),
     /// Expected cases.
@@ -30,6 +33,11 @@ impl Week {
     /// Its last day as it is written.
     pub fn date(&self) -> String {
         watch_date(self.end)
+    }
+
+    /// Its cases as they are written.
+    pub fn cases_text(&self) -> String {
+        if self.hidden { format!("<{}", super::SMALL_CELL) } else { self.cases.to_string() }
     }
 
     /// The expected cases as they are written.
@@ -43,13 +51,14 @@ impl Week {
     }
 }
 
-/// The weeks of a disease in a county up to today.
-pub fn weeks(cases: &Cases, disease: &str, county: &str, today: i64, count: i64) -> Vec<Week> {
+/// The weeks of a disease in a county up to today, as a desk sees them.
+pub fn weeks(cases: &Cases, desk: &Desk, disease: &str, county: &str, today: i64, count: i64) -> Vec<Week> {
     use tongmai_surveillance::monitor::Watch;
     use tongmai_views::surveillance::Stratum;
     let none = tongmai_surveillance::monitor::DailyCounts::default();
     let counts = cases.counts(disease, &Stratum::county(county)).unwrap_or(&none);
     let since = cases.since().unwrap_or(today);
+    let class_a = cases.rules().disease(disease, today).is_some_and(|disease| disease.as_class_a);
     let (watch, mut weeks) = (Watch::default(), Vec::new());
     for back in (0..count).rev() {
         let end = today - 7 * back;
@@ -58,9 +67,12 @@ pub fn weeks(cases: &Cases, disease: &str, county: &str, today: i64, count: i64)
         }
         let background = watch.background(counts, since, end);
         let spread = 2.0 * (background.week * background.dispersion).sqrt();
+        let count = counts.between(end - 6, end);
+        let hidden = desk.hides(count, class_a);
         weeks.push(Week {
             end,
-            cases: counts.between(end - 6, end),
+            cases: if hidden { 0 } else { count },
+            hidden,
             expected: background.week,
             band: ((background.week - spread).max(0.0), background.week + spread),
         });
@@ -141,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_curve_marks_what_is_above_the_band() {
-        let week = |end, cases| Week { end, cases, expected: 2.0, band: (0.0, 4.0) };
+        let week = |end, cases| Week { end, cases, hidden: false, expected: 2.0, band: (0.0, 4.0) };
         let svg = draw(&[week(20_000, 2), week(20_007, 9), week(20_014, 0)], "霍乱 <1>");
         assert_eq!(svg.matches("<rect class=out").count(), 1);
         assert!(svg.contains(">9<") && svg.contains("&lt;1&gt;") && svg.contains("class=band"));

@@ -74,51 +74,51 @@ fn towns(cases: &Cases, code: &str, county: &str, today: i64) -> Vec<(String, u3
 /// `/surveillance/disease/{code}`
 pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, code: &str) -> Outcome<Answer> {
     let (l, today) = (frame.language, site.today());
-    let built = tokio::task::block_in_place(|| {
-        site.surveillance.look(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            let county = looked_at(cases, &desk);
-            let class_a = is_class_a(cases, code, today);
-            let towns = towns(cases, code, &county, today);
-            let most = towns.iter().map(|town| town.1).max().unwrap_or(0).max(1);
-            let bars = towns.into_iter().filter(|town| town.1 > 0).map(|(name, count)| Bar {
-                name,
-                count: desk.cell(count, class_a),
-                share: i64::from(100 * count / most),
-            });
-            let mut bars: Vec<Bar> = bars.collect();
-            bars.sort_by_key(|bar| std::cmp::Reverse(bar.share));
-            let ages = (0..=AGE_UNKNOWN).filter_map(|age| {
-                let of =
-                    |sex: &str| Stratum { county: county.clone(), town: String::new(), age, sex: sex.into() };
-                let counts = ["f", "m", ""].map(|sex| recent(cases, code, &of(sex), today));
-                let band = AGES
-                    .get(usize::from(age))
-                    .map_or_else(|| l.say("age-unknown").into_owned(), |it| it.1.into());
-                let [women, men, all] = counts.map(|count| desk.cell(count, class_a));
-                (counts[2] > 0).then_some((band, women, men, all))
-            });
-            let total = recent(cases, code, &Stratum::county(&county), today);
-            let visits = recent(cases, VISITS, &Stratum::county(&county), today);
-            let rate = if visits == 0 { 0.0 } else { 1_000.0 * f64::from(total) / f64::from(visits) };
-            let others = cases.rules().pack.on(today).filter(|it| cases.strata(&it.code).next().is_some());
-            DiseasePage {
-                l,
-                name: disease_name(cases, l, code),
-                code: code.to_owned(),
-                desk: encoded(desk.query()),
-                curve: String::new(),
-                weeks: curve::weeks(cases, code, &county, today, WEEKS),
-                towns: bars,
-                ages: ages.collect(),
-                total: desk.cell(total, class_a),
-                per_visits: format!("{rate:.2}"),
-                diseases: others.map(|it| (it.code.clone(), disease_name(cases, l, &it.code))).collect(),
-                county,
-                page: Frame::of(asked).in_section("nav-surveillance"),
-            }
-        })
-    })?;
+    let built = super::show(site, &frame, |cases, desk| {
+        let county = looked_at(cases, desk);
+        let class_a = is_class_a(cases, code, today);
+        let towns = towns(cases, code, &county, today);
+        let most = towns.iter().map(|town| town.1).max().unwrap_or(0).max(1);
+        let bars = towns.into_iter().filter(|town| town.1 > 0).map(|(name, count)| Bar {
+            name,
+            count: desk.cell(count, class_a),
+            // A hidden count must not show in its length either.
+            share: if desk.hides(count, class_a) { 1 } else { i64::from(100 * count / most) },
+        });
+        let mut bars: Vec<Bar> = bars.collect();
+        bars.sort_by_key(|bar| std::cmp::Reverse(bar.share));
+        let ages = (0..=AGE_UNKNOWN).filter_map(|age| {
+            let of =
+                |sex: &str| Stratum { county: county.clone(), town: String::new(), age, sex: sex.into() };
+            let counts = ["f", "m", ""].map(|sex| recent(cases, code, &of(sex), today));
+            let band = AGES
+                .get(usize::from(age))
+                .map_or_else(|| l.say("age-unknown").into_owned(), |it| it.1.into());
+            let [women, men, all] = counts.map(|count| desk.cell(count, class_a));
+            (counts[2] > 0).then_some((band, women, men, all))
+        });
+        let total = recent(cases, code, &Stratum::county(&county), today);
+        let visits = recent(cases, VISITS, &Stratum::county(&county), today);
+        let rate = if visits == 0 { 0.0 } else { 1_000.0 * f64::from(total) / f64::from(visits) };
+        let others = cases.rules().pack.on(today).filter(|it| cases.strata(&it.code).next().is_some());
+        let page = DiseasePage {
+            l,
+            name: disease_name(cases, l, code),
+            code: code.to_owned(),
+            desk: encoded(desk.query()),
+            curve: String::new(),
+            weeks: curve::weeks(cases, desk, code, &county, today, WEEKS),
+            towns: bars,
+            ages: ages.collect(),
+            total: desk.cell(total, class_a),
+            per_visits: format!("{rate:.2}"),
+            diseases: others.map(|it| (it.code.clone(), disease_name(cases, l, &it.code))).collect(),
+            county,
+            page: frame.clone(),
+        };
+        (page, Vec::new())
+    })
+    .await?;
     let title = format!("{} {}", built.name, l.say("curve-title"));
     render(asked, 200, &DiseasePage { curve: curve::draw(&built.weeks, &title), ..built })
 }
@@ -126,25 +126,23 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, code: &str) -> 
 /// `/surveillance/disease/{code}/counts.csv`: counts by day, township, age and sex, as this desk may see them.
 pub async fn csv(site: &Arc<Site>, _asked: &Asked, frame: Frame, code: &str) -> Outcome<Answer> {
     let today = site.today();
-    let text = tokio::task::block_in_place(|| {
-        site.surveillance.look(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            let class_a = is_class_a(cases, code, today);
-            let mut out = String::from("\u{feff}disease,county,township,age,sex,day,cases\r\n");
-            for (it, counts) in cases.strata(code) {
-                let age = if it.age == ALL_AGES {
-                    ""
-                } else {
-                    AGES.get(usize::from(it.age)).map_or("?", |band| band.1)
-                };
-                for (day, count) in counts.days() {
-                    let (day, count) = (watch_date(day), desk.cell(count, class_a));
-                    csv_row([code, &it.county, &it.town, age, &it.sex, &day, &count].into_iter(), &mut out);
-                }
+    let text = super::show(site, &frame, |cases, desk| {
+        let class_a = is_class_a(cases, code, today);
+        let mut out = String::from("\u{feff}disease,county,township,age,sex,day,cases\r\n");
+        for (it, counts) in cases.strata(code) {
+            let age = if it.age == ALL_AGES {
+                ""
+            } else {
+                AGES.get(usize::from(it.age)).map_or("?", |band| band.1)
+            };
+            for (day, count) in counts.days() {
+                let (day, count) = (watch_date(day), desk.cell_of(&it.county, count, class_a));
+                csv_row([code, &it.county, &it.town, age, &it.sex, &day, &count].into_iter(), &mut out);
             }
-            out
-        })
-    })?;
+        }
+        (out, Vec::new())
+    })
+    .await?;
     Ok(download(text, &format!("counts-{code}.csv")))
 }
 
@@ -179,43 +177,40 @@ framed!(MapPage);
 /// `/surveillance/map?disease=…`
 pub async fn map(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let (l, today) = (frame.language, site.today());
-    let page = tokio::task::block_in_place(|| {
-        site.surveillance.look(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            let county = looked_at(cases, &desk);
-            let in_use = cases.rules().pack.on(today).filter(|it| cases.strata(&it.code).next().is_some());
-            let diseases: Vec<(String, String)> =
-                in_use.map(|it| (it.code.clone(), disease_name(cases, l, &it.code))).collect();
-            let code = frame.parameter("disease").map(str::to_owned);
-            let code = code.or_else(|| diseases.first().map(|it| it.0.clone())).unwrap_or_default();
-            let class_a = is_class_a(cases, &code, today);
-            let rows = shaded(towns_of_county(cases, &code, &county, today), &desk, class_a);
-            let all = cases.counties().iter();
-            let counties =
-                all.map(|it| (it.clone(), recent(cases, &code, &Stratum::county(it), today))).collect();
-            let counties = shaded(counties, &desk, class_a);
-            let country = country(cases, &code, &desk, class_a, today);
-            let name = disease_name(cases, l, &code);
-            MapPage {
-                l,
-                tiles: tiles::draw(&rows, &name),
-                country: if country.is_empty() {
-                    String::new()
-                } else {
-                    tiles::draw_country(&country, &name)
-                },
-                county_tiles: if counties.len() > 1 { tiles::draw(&counties, &name) } else { String::new() },
-                desk: encoded(desk.query()),
-                name,
-                code,
-                county,
-                rows,
-                diseases,
-                counties,
-                page: Frame::of(asked).in_section("nav-surveillance"),
-            }
-        })
-    })?;
+    let page = super::show(site, &frame, |cases, desk| {
+        let county = looked_at(cases, desk);
+        let in_use = cases.rules().pack.on(today).filter(|it| cases.strata(&it.code).next().is_some());
+        let diseases: Vec<(String, String)> =
+            in_use.map(|it| (it.code.clone(), disease_name(cases, l, &it.code))).collect();
+        let code = frame.parameter("disease").map(str::to_owned);
+        let code = code.or_else(|| diseases.first().map(|it| it.0.clone())).unwrap_or_default();
+        let class_a = is_class_a(cases, &code, today);
+        let rows = shaded(towns_of_county(cases, &code, &county, today), desk, class_a);
+        let all = cases.counties().iter();
+        let counties =
+            all.map(|it| (it.clone(), recent(cases, &code, &Stratum::county(it), today))).collect();
+        // Of other counties than its own a desk sees what it sees from above.
+        let above = Desk { county: None, small_hidden: true, ..desk.clone() };
+        let counties = shaded(counties, if desk.rules { &above } else { desk }, class_a);
+        let country = country(cases, &code, if desk.rules { &above } else { desk }, class_a, today);
+        let name = disease_name(cases, l, &code);
+        let page = MapPage {
+            l,
+            tiles: tiles::draw(&rows, &name),
+            country: if country.is_empty() { String::new() } else { tiles::draw_country(&country, &name) },
+            county_tiles: if counties.len() > 1 { tiles::draw(&counties, &name) } else { String::new() },
+            desk: encoded(desk.query()),
+            name,
+            code,
+            county,
+            rows,
+            diseases,
+            counties,
+            page: frame.clone(),
+        };
+        (page, Vec::new())
+    })
+    .await?;
     render(asked, 200, &page)
 }
 

@@ -9,7 +9,7 @@ use tongmai_engine::{Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked};
 use tongmai_surveillance::signal::{Measures, SignalState};
 use tongmai_views::surveillance::reconcile::{self, Difference};
-use tongmai_views::surveillance::{Cases, predictive_value, watch_date};
+use tongmai_views::surveillance::{VisibleCases, predictive_value, watch_date};
 
 use super::{Desk, Form, disease_name};
 use crate::frame::{Frame, encoded};
@@ -64,14 +64,11 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
 
 async fn build(site: &Arc<Site>, frame: Frame) -> Outcome<Figures> {
     let l = frame.language;
-    let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| {
-            let desk = Desk::of(&frame, cases, &site.requester);
-            let (missed, positions, total) = missed(cases, l, &desk);
-            ((facts(cases, l), rules(cases, l), reasons(cases, l), missed, total, desk), positions)
-        })
-    })?;
-    let (facts, rules, reasons, missed, missed_total, desk) = site.release(sealed).await?.into_inner();
+    let shown = super::show(site, &frame, |cases, desk| {
+        let (missed, positions, total) = missed(cases, l, desk);
+        ((facts(cases, l), rules(cases, l), reasons(cases, l), missed, total, desk.clone()), positions)
+    });
+    let (facts, rules, reasons, missed, missed_total, desk) = shown.await?;
     Ok(Figures {
         l,
         page: frame,
@@ -88,7 +85,7 @@ async fn build(site: &Arc<Site>, frame: Frame) -> Outcome<Figures> {
     })
 }
 
-fn facts(cases: &Cases, l: Language) -> Vec<(String, String)> {
+fn facts(cases: &VisibleCases<'_>, l: Language) -> Vec<(String, String)> {
     let signals = || cases.signals();
     let measured = Measures::of(
         signals()
@@ -118,7 +115,7 @@ fn facts(cases: &Cases, l: Language) -> Vec<(String, String)> {
     ]
 }
 
-fn rules(cases: &Cases, l: Language) -> Vec<Rule> {
+fn rules(cases: &VisibleCases<'_>, l: Language) -> Vec<Rule> {
     let mut by: BTreeMap<(&str, &str), (i64, i64, i64)> = BTreeMap::new();
     for signal in cases.signals() {
         let entry = by.entry((signal.item("rule"), &signal.disease)).or_default();
@@ -137,7 +134,7 @@ fn rules(cases: &Cases, l: Language) -> Vec<Rule> {
     by.into_iter().map(rule).collect()
 }
 
-fn reasons(cases: &Cases, l: Language) -> Vec<(String, i64)> {
+fn reasons(cases: &VisibleCases<'_>, l: Language) -> Vec<(String, i64)> {
     let mut by: BTreeMap<&str, i64> = BTreeMap::new();
     for signal in cases.signals().filter(|it| it.state().is_closed()) {
         *by.entry(signal.item("reason")).or_default() += 1;
@@ -145,7 +142,7 @@ fn reasons(cases: &Cases, l: Language) -> Vec<(String, i64)> {
     by.into_iter().map(|(code, count)| (l.code("reason", code).into_owned(), count)).collect()
 }
 
-fn missed(cases: &Cases, l: Language, desk: &Desk) -> (Vec<Missed>, Vec<u64>, i64) {
+fn missed(cases: &VisibleCases<'_>, l: Language, desk: &Desk) -> (Vec<Missed>, Vec<u64>, i64) {
     let own = || cases.missed().filter(|case| !desk.is_above() && case.stratum.county == desk.county());
     let total = own().count() as i64;
     let mut found: Vec<_> = own().collect();
@@ -166,7 +163,8 @@ fn missed(cases: &Cases, l: Language, desk: &Desk) -> (Vec<Missed>, Vec<u64>, i6
 /// `POST /surveillance/missed`: a case that the search found is reported late 补报.
 pub async fn report_missed(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     let form = Form::of(asked)?;
-    let drafted = site.surveillance.report_missed(form.field("patient"), form.field("disease")).await?;
+    let (patient, disease) = (form.field("patient"), form.field("disease"));
+    let drafted = site.surveillance.report_missed(&site.requester, patient, disease).await?;
     if drafted == 0 {
         let what = "there is no such case without a card";
         return Err(Failure::new(Reason::Conflict, "patient", "conflict", what)
@@ -181,12 +179,10 @@ pub async fn reconcile(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome
     let l = frame.language;
     let list = form.field("list").to_owned();
     let (rows, findings) = reconcile::read(&list);
-    let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| {
-            (reconcile::compare(cases.cards(), &rows), cases.cards().map(|it| it.position).collect())
-        })
-    })?;
-    let differences = site.release(sealed).await?.into_inner();
+    let differences = super::show(site, &frame, |cases, _| {
+        (reconcile::compare(cases.cards(), &rows), cases.cards().map(|it| it.position).collect())
+    });
+    let differences = differences.await?;
     let mut built = build(site, frame).await?;
     built.compared = true;
     built.list = list;

@@ -80,29 +80,26 @@ struct Found {
 async fn found(site: &Arc<Site>, frame: &Frame, most: usize) -> Outcome<Found> {
     let l = frame.language;
     let chosen = frame.parameter("disease").unwrap_or("");
-    let sealed = tokio::task::block_in_place(|| {
-        site.surveillance.show(|cases| {
-            let desk = Desk::of(frame, cases, &site.requester);
-            let wanted = |card: &&Card| {
-                of_county(card, &desk)
-                    && card.state != "withdrawn"
-                    && (chosen.is_empty() || card.disease == chosen)
-            };
-            let mut cards: Vec<&Card> = cases.cards().filter(wanted).collect();
-            cards.sort_by_key(|card| std::cmp::Reverse(card.start));
-            let total = cards.len() as i64;
-            cards.truncate(most);
-            let positions = cards.iter().map(|card| card.position).collect();
-            let lines = cards.iter().map(|card| line(cases, l, card)).collect();
-            let mut codes: Vec<&str> = cases.cards().map(|card| card.disease.as_str()).collect();
-            codes.sort_unstable();
-            codes.dedup();
-            let diseases =
-                codes.into_iter().map(|code| (code.to_owned(), disease_name(cases, l, code))).collect();
-            (Found { lines, total, desk, diseases }, positions)
-        })
-    })?;
-    Ok(site.release(sealed).await?.into_inner())
+    super::show(site, frame, |cases, desk| {
+        let wanted = |card: &&Card| {
+            of_county(card, desk)
+                && card.state != "withdrawn"
+                && (chosen.is_empty() || card.disease == chosen)
+        };
+        let mut cards: Vec<&Card> = cases.cards().filter(wanted).collect();
+        cards.sort_by_key(|card| std::cmp::Reverse(card.start));
+        let total = cards.len() as i64;
+        cards.truncate(most);
+        let positions = cards.iter().map(|card| card.position).collect();
+        let lines = cards.iter().map(|card| line(cases, l, card)).collect();
+        let mut codes: Vec<&str> = cases.cards().map(|card| card.disease.as_str()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        let diseases =
+            codes.into_iter().map(|code| (code.to_owned(), disease_name(cases, l, code))).collect();
+        (Found { lines, total, desk: desk.clone(), diseases }, positions)
+    })
+    .await
 }
 
 /// `/surveillance/lines?disease=…`

@@ -15,13 +15,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hyper::Method;
-use tongmai_access::{Requester, Role};
+use tongmai_access::{Aggregates, Requester, Role, Sight};
 use tongmai_engine::bundle::parse_pairs;
 use tongmai_engine::{Failure, Outcome, Reason};
+use tongmai_fhir::definition::resource_type_id;
+use tongmai_fhir::json::Json;
 use tongmai_http::{Answer, Asked};
 use tongmai_surveillance::case::Phase;
 use tongmai_views::surveillance::fact::day_of;
-use tongmai_views::surveillance::{Card, Cases, Decision, Items};
+use tongmai_views::surveillance::{Card, Cases, Decision, Items, VisibleCases};
 
 use crate::format::When;
 use crate::frame::Frame;
@@ -35,25 +37,61 @@ const UNDER_CODE: [&str; 1] = ["hiv"];
 
 /// Whose desk it is: the responsible county, or a level above it that sees counts alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Desk {
-    /// The county with this name; empty before there is any.
-    County(String),
-    /// Prefecture, province.
-    Above,
+struct Desk {
+    /// The county whose single cases are shown; none above it.
+    county: Option<String>,
+    /// Small counts are hidden.
+    small_hidden: bool,
+    /// They are hidden of other counties in any case.
+    rules: bool,
+}
+
+/// Who looks: what they may see, and the county that their organisation answers for.
+struct Looker {
+    sight: Sight,
+    county: Option<String>,
+}
+
+impl Looker {
+    /// Where rules decide, the county of an epidemiologist is that of the organisation's address.
+    fn of(site: &Site) -> Outcome<Looker> {
+        let sight = site.sight();
+        let asks = sight.limits().is_some() && site.requester.is(Role::Epidemiologist);
+        let kind =
+            resource_type_id("Organization").filter(|_| asks && !site.requester.organization.is_empty());
+        let county = match kind.map(|kind| site.engine.read(&sight, kind, &site.requester.organization)) {
+            Some(Ok(sealed)) => {
+                let found = site.release_here(sealed)?;
+                let json = Json::parse(&found.text).ok();
+                json.and_then(|json| Some(json.items("address").first()?.text("city")?.to_owned()))
+            }
+            Some(Err(failure)) if failure.reason != Reason::NotFound => return Err(failure),
+            _ => None,
+        };
+        Ok(Looker { sight, county })
+    }
 }
 
 impl Desk {
     /// The desk of a request: `desk=above`, or a county, else the first county with data. Who neither
-    /// investigates nor treats sees counts alone; an open installation lets everybody choose.
-    fn of(frame: &Frame, cases: &Cases, requester: &Requester) -> Desk {
+    /// investigates nor treats sees counts alone, and so does everybody outside their own county where
+    /// rules decide; an open installation lets everybody choose.
+    fn of(frame: &Frame, cases: &Cases, looker: &Looker) -> Desk {
+        let requester = looker.sight.requester();
         let single_cases =
             requester.is(Role::Installation) || requester.is(Role::Epidemiologist) || requester.is_clinical();
-        match frame.parameter("desk") {
-            _ if !single_cases => Desk::Above,
-            Some("above") => Desk::Above,
-            Some(county) if cases.counties().contains(county) => Desk::County(county.to_owned()),
-            _ => Desk::County(Desk::first(cases)),
-        }
+        let own = || looker.county.clone().unwrap_or_else(|| Desk::first(cases));
+        let outside = |county: &str| looker.sight.limits().is_some() && county != own();
+        let county = match frame.parameter("desk") {
+            _ if !single_cases => None,
+            Some("above") => None,
+            Some(county) if cases.counties().contains(county) => {
+                (!outside(county)).then(|| county.to_owned())
+            }
+            _ => Some(own()),
+        };
+        let small_hidden = county.is_none() || looker.sight.aggregates() != Aggregates::Exact;
+        Desk { county, small_hidden, rules: looker.sight.limits().is_some() }
     }
 
     /// The county with the most visits: the installation's own.
@@ -66,31 +104,57 @@ impl Desk {
     }
 
     fn is_above(&self) -> bool {
-        *self == Desk::Above
+        self.county.is_none()
     }
 
     fn county(&self) -> &str {
-        match self {
-            Desk::County(county) => county,
-            Desk::Above => "",
-        }
+        self.county.as_deref().unwrap_or("")
     }
 
     /// As a parameter of an address.
     fn query(&self) -> &str {
-        match self {
-            Desk::County(county) => county,
-            Desk::Above => "above",
-        }
+        self.county.as_deref().unwrap_or("above")
+    }
+
+    /// Whether a count is too small for this desk.
+    fn hides(&self, count: u32, class_a: bool) -> bool {
+        self.small_hidden && !class_a && (1..SMALL_CELL).contains(&count)
+    }
+
+    /// A count of a county as this desk sees it.
+    fn cell_of(&self, county: &str, count: u32, class_a: bool) -> String {
+        let elsewhere = self.rules && county != self.county();
+        Desk { small_hidden: self.small_hidden || elsewhere, ..self.clone() }.cell(count, class_a)
     }
 
     /// A count as this desk sees it.
     fn cell(&self, count: u32, class_a: bool) -> String {
-        if self.is_above() && !class_a && (1..SMALL_CELL).contains(&count) {
-            format!("<{SMALL_CELL}")
-        } else {
-            count.to_string()
+        if self.hides(count, class_a) { format!("<{SMALL_CELL}") } else { count.to_string() }
+    }
+}
+
+/// What a page shows, looked at through the reader's sight, logged and released. The look gives the positions
+/// of what it shows; counts have none, and that they were looked at is logged all the same.
+async fn show<T>(
+    site: &Arc<Site>,
+    frame: &Frame,
+    look: impl FnOnce(&VisibleCases<'_>, &Desk) -> (T, Vec<u64>),
+) -> Outcome<T> {
+    let sealed = tokio::task::block_in_place(|| {
+        let looker = Looker::of(site)?;
+        site.surveillance.show(&looker.sight, |cases| look(cases, &Desk::of(frame, cases, &looker)))
+    })?;
+    Ok(site.release(sealed).await?.into_inner())
+}
+
+/// Whether somebody sends a form of these pages: who treats patients suspects and reports, and the rest of the
+/// work is the epidemiologist's.
+fn may_send(requester: &Requester, path: &[&str]) -> bool {
+    match path {
+        ["card" | "suspect", ..] | ["report"] => {
+            requester.is(Role::Installation) || requester.is(Role::Epidemiologist) || requester.is_clinical()
         }
+        _ => requester.is(Role::Installation) || requester.is(Role::Epidemiologist),
     }
 }
 
@@ -100,6 +164,9 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) 
     match (&asked.method, path) {
         (&Method::POST, _) if !matches!(asked.header("sec-fetch-site"), "" | "same-origin" | "none") => {
             Ok(problem::show(asked, frame, 403, "wrong", ""))
+        }
+        (&Method::POST, path) if !may_send(&site.requester, path) => {
+            Ok(problem::show(asked, frame, 403, "closed", ""))
         }
         (&Method::POST, ["signal", id]) => board::answer(site, asked, id).await,
         (&Method::POST, ["report"]) => board::report(site, asked).await,
@@ -233,11 +300,12 @@ mod tests {
 
     #[test]
     fn small_cells_are_hidden_above() {
-        assert_eq!(Desk::Above.cell(4, false), "<5");
-        assert_eq!(Desk::Above.cell(0, false), "0");
-        assert_eq!(Desk::Above.cell(5, false), "5");
-        assert_eq!(Desk::Above.cell(1, true), "1");
-        assert_eq!(Desk::County("x".into()).cell(1, false), "1");
+        let above = Desk { county: None, small_hidden: true, rules: false };
+        assert_eq!(above.cell(4, false), "<5");
+        assert_eq!(above.cell(0, false), "0");
+        assert_eq!(above.cell(5, false), "5");
+        assert_eq!(above.cell(1, true), "1");
+        assert_eq!(Desk { county: Some("x".into()), small_hidden: false, rules: true }.cell(1, false), "1");
     }
 
     #[test]

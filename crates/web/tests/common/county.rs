@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tongmai_access::{Access, Policy, Requester};
+use tongmai_access::{Access, Policy, Requester, Rulebook};
 use tongmai_engine::bundle::Ids;
 use tongmai_engine::{Engine, Surroundings, Validation};
 use tongmai_gateway::door::Doors;
@@ -44,6 +44,13 @@ fn random() -> [u8; 16] {
     bytes
 }
 
+/// As an installation is served: under the law of the mainland, every organisation with an agreement. The
+/// installation itself, as which most tests ask, sees everything.
+fn policy() -> Policy {
+    let book = Rulebook::builtin("mainland").expect("a pack");
+    Policy::Rules(Arc::new(book.with_others(Rulebook::full_agreement())))
+}
+
 /// An empty region.
 pub fn empty() -> Site {
     with(Validation::Reject)
@@ -55,7 +62,7 @@ pub fn with(validation: Validation) -> Site {
     let store = Arc::new(MemoryStore::new([7; 32]));
     let engine = Engine::start(store, Surroundings { now, random }, validation).expect("an engine");
     let engine = Arc::new(engine);
-    let access = Arc::new(Access::open(Policy::Open, folder.path(), now).expect("a log of reads"));
+    let access = Arc::new(Access::open(policy(), folder.path(), now).expect("a log of reads"));
     let queue = folder.path().join("queue");
     let doors = Doors::open(engine.clone(), access.clone(), &queue, Options::default(), now).expect("doors");
     let keys = insurer::keys(&County::new(1, 10, TODAY));

@@ -98,7 +98,13 @@ impl Town {
                 "清禾县人民医院".into()
             },
             roles: vec![role.into()],
-            purpose: if role == "resident" { "PATRQT".into() } else { "TREAT".into() },
+            purpose: match role {
+                "resident" => "PATRQT".into(),
+                "epidemiologist" => "PUBHLTH".into(),
+                "privacy-officer" => "HLEGAL".into(),
+                "audit-administrator" => "HCOMPL".into(),
+                _ => "TREAT".into(),
+            },
             person: if role == "resident" { String::new() } else { format!("person {id}") },
             synthetic: true,
             ..Account::default()
