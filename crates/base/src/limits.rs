@@ -43,6 +43,8 @@ pub const BATCH_MESSAGES: usize = 10_000;
 pub const IMAGE_BYTES: usize = 512 * 1024 * 1024;
 /// Most rows of one sheet (CSV, Excel) that a door takes in.
 pub const SHEET_ROWS: usize = 100_000;
+/// Longest line of a file of cases (`tongmai drg group`), in bytes; a longer one is reported and passed over.
+pub const CASE_BYTES: usize = 1024 * 1024;
 /// Most findings that a door reports of one message; one more says that there are others.
 pub const MESSAGE_FINDINGS: usize = 1_000;
 /// Deepest nesting of an XML document.
@@ -88,6 +90,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("channels", CHANNELS as u64, "senders"),
     ("image", IMAGE_BYTES as u64, "bytes"),
     ("sheet-rows", SHEET_ROWS as u64, "rows"),
+    ("case-line", CASE_BYTES as u64, "bytes"),
     ("actor-requests-a-minute", ACTOR_REQUESTS as u64, "requests"),
     ("refusal-log", REFUSAL_BYTES, "bytes"),
     ("match-candidates", MATCH_CANDIDATES as u64, "patients"),

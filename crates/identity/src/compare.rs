@@ -230,9 +230,10 @@ impl<'a> Comparer<'a> {
     }
 
     /// Whether the given names leave open that the two are twins or a parent's
-    /// and a child's record: Chinese names with another or no given name, or a
-    /// newborn known by its mother. Siblings often share a character of their
-    /// given names, so a changed character is no slip of the pen.
+    /// and a child's record: Chinese names with another or no given name, one of
+    /// them perhaps written in pinyin, or a newborn known by its mother. Siblings
+    /// often share a character of their given names, so a changed character is no
+    /// slip of the pen.
     pub fn given_names_open(&self, left: RecordId, right: RecordId, code: Code) -> bool {
         if !self.has_names {
             return false;
@@ -245,7 +246,7 @@ impl<'a> Comparer<'a> {
                 .any(|value| self.people.names.get(*value).first().is_some_and(|unit| *unit >= 0x2E80))
         };
         let given = level(code, 0);
-        newborn || ((given == 0 || given >= name::PART) && han(a) && han(b))
+        newborn || ((given == 0 || given >= name::PART) && (han(a) || han(b)))
     }
 
     fn attribute(&self, slot: usize, a: &[ValueId], b: &[ValueId]) -> u8 {
