@@ -134,6 +134,7 @@ pub fn moves<'a>(
 mod tests {
     use super::*;
     use crate::demo;
+    use crate::expression::Expression;
 
     #[test]
     fn every_kind_of_change_is_said() {

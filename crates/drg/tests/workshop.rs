@@ -159,10 +159,10 @@ fn the_budgets_of_a_scheme_close_to_the_fen() {
 fn seeded_defects_of_a_scheme_are_found() {
     let seeds: [(&str, fn(&mut Scheme)); 6] = [
         ("other-pack", |s| s.pack = "elsewhere_2020".into()),
-        ("group-without-weight", |s| drop(s.weights.pop_first())),
-        ("weight-without-group", |s| drop(s.weights.insert("ZZ99".into(), Decimal::ONE))),
+        ("group-without-weight", |s| _ = s.weights.pop_first()),
+        ("weight-without-group", |s| _ = s.weights.insert("ZZ99".into(), Decimal::ONE)),
         ("budget-open", |s| s.weights.clear()),
-        ("range", |s| drop(s.weights.first_entry().map(|mut weight| weight.insert(Decimal(-1))))),
+        ("range", |s| s.weights.values_mut().take(1).for_each(|weight| *weight = Decimal(-1))),
         ("more-than-the-pools", |s| {
             let text = r#"{"budget": "9000000", "retained": "0.6", "borne": "0.3"}"#;
             s.communities.insert("c".into(), serde_json::from_str(text).unwrap());

@@ -135,13 +135,19 @@ async fn corrections_and_merges_of_a_hospital_take_effect() {
     for message in [register(&first), register(&second)] {
         assert!(site.serve(&message).await.contains("typeCode=\"AA\""));
     }
-    let update =
-        register(&Visit { phone: "12600000777".into(), start: "20260305080000".into(), ..first.clone() })
-            .replace("PRPA_IN201311UV02", "PRPA_IN201314UV02");
+    // A correction: the day of birth is another, and there is a further telephone.
+    let corrected = Visit {
+        birth: "19491230".into(),
+        phone: "12600000777".into(),
+        start: "20260305080000".into(),
+        ..first.clone()
+    };
+    let update = register(&corrected).replace("PRPA_IN201311UV02", "PRPA_IN201314UV02");
     let answer = site.serve(&update).await;
     assert!(answer.contains("typeCode=\"AA\""), "{answer}");
+    assert_eq!((site.count("Patient", &[]), site.count("Patient", &[("phone", "12600000777")])), (2, 1));
     let answer = site.serve(&by_id(OWN, "P-10017")).await;
-    assert!(answer.contains("12600000777") && !answer.contains("12600000001"), "{answer}");
+    assert!(answer.contains("value=\"19491230\"") && !answer.contains("value=\"19491231\""), "{answer}");
     assert!(!answer.contains("P-10099"), "not merged yet: {answer}");
 
     for (message, words) in [
