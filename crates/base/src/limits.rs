@@ -49,6 +49,8 @@ pub const IMPORT_UNPACKED_RATIO: u64 = 250;
 pub const IMPORT_UNPACKED_BYTES: u64 = 64 * 1024 * 1024;
 /// Most rows of one sheet (CSV, Excel) that a door takes in.
 pub const SHEET_ROWS: usize = 100_000;
+/// Longest line of a file of cases (`tongmai drg group`), in bytes; a longer one is reported and passed over.
+pub const CASE_BYTES: usize = 1024 * 1024;
 /// Most findings that a door reports of one message; one more says that there are others.
 pub const MESSAGE_FINDINGS: usize = 1_000;
 /// Deepest nesting of an XML document.
@@ -97,6 +99,7 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("import-unpacked-ratio", IMPORT_UNPACKED_RATIO, "times"),
     ("import-unpacked", IMPORT_UNPACKED_BYTES, "bytes"),
     ("sheet-rows", SHEET_ROWS as u64, "rows"),
+    ("case-line", CASE_BYTES as u64, "bytes"),
     ("actor-requests-a-minute", ACTOR_REQUESTS as u64, "requests"),
     ("refusal-log", REFUSAL_BYTES, "bytes"),
     ("match-candidates", MATCH_CANDIDATES as u64, "patients"),

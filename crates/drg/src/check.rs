@@ -3,6 +3,8 @@
 //! An error is a rule that cannot do what its source says; a warning is worth a
 //! look; information is a property of the scheme that a reader should know.
 
+pub mod scheme;
+
 use crate::condition::{Comparison, Condition, Field, Level, Position};
 use crate::expression::Expression;
 use crate::pack::{Adrg, Mdc, Pack, Rule};

@@ -1,10 +1,10 @@
 //! What changed between two packs, and which cases move.
 
 use crate::case::Case;
-use crate::condition::Condition;
-use crate::expression::Expression;
 use crate::grouper::Grouper;
-use crate::pack::{Pack, Rule};
+use crate::pack::Pack;
+pub use crate::words::words;
+use crate::words::{Tongue, words_in};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,29 +19,36 @@ pub struct Change {
     pub change: String,
 }
 
-/// The rules of `new` that differ from `old`.
+/// The rules of `new` that differ from `old`, in English.
 pub fn rules(old: &Pack, new: &Pack) -> Vec<Change> {
+    rules_in(old, new, Tongue::English)
+}
+
+/// The rules of `new` that differ from `old`.
+pub fn rules_in(old: &Pack, new: &Pack, tongue: Tongue) -> Vec<Change> {
     let mut changes = Vec::new();
-    let (a, b) = (entries(old), entries(new));
+    let say = |english: &'static str, chinese: &'static str| tongue.either(english, chinese);
+    let (a, b) = (entries(old, tongue), entries(new, tongue));
     for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
         let (what, code) = key;
         let change = match (a.get(key), b.get(key)) {
-            (Some(_), None) => "removed".to_string(),
-            (None, Some(text)) => format!("added: {text}"),
+            (Some(_), None) => say("removed", "删除").to_string(),
+            (None, Some(text)) => format!("{}{text}", say("added: ", "新增：")),
             (Some(x), Some(y)) if x != y => format!("{x} → {y}"),
             _ => continue,
         };
         changes.push(Change { what, code: code.clone(), change });
     }
-    changes.extend(members("set", &sets(old), &sets(new)));
+    changes.extend(members("set", &sets(old), &sets(new), tongue));
+    let table = |number: &str| format!("{} {number}", say("table", "排除表"));
     let severity = |pack: &Pack| {
-        let rows = pack.severity.iter().map(|(c, l, t)| (l.code().to_string(), format!("{c} (table {t})")));
+        let rows =
+            pack.severity.iter().map(|(c, l, t)| (l.code().to_string(), format!("{c} ({})", table(t))));
         collect(rows)
     };
-    changes.extend(members("severity", &severity(old), &severity(new)));
-    let exclusions =
-        |pack: &Pack| collect(pack.exclusions.iter().map(|(c, t)| (format!("table {t}"), c.clone())));
-    changes.extend(members("exclusion", &exclusions(old), &exclusions(new)));
+    changes.extend(members("severity", &severity(old), &severity(new), tongue));
+    let exclusions = |pack: &Pack| collect(pack.exclusions.iter().map(|(c, t)| (table(t), c.clone())));
+    changes.extend(members("exclusion", &exclusions(old), &exclusions(new), tongue));
     changes
 }
 
@@ -62,7 +69,7 @@ fn sets(pack: &Pack) -> Sets {
     }))
 }
 
-fn members(what: &'static str, old: &Sets, new: &Sets) -> Vec<Change> {
+fn members(what: &'static str, old: &Sets, new: &Sets, tongue: Tongue) -> Vec<Change> {
     let none = BTreeSet::new();
     let mut changes = Vec::new();
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
@@ -75,56 +82,36 @@ fn members(what: &'static str, old: &Sets, new: &Sets) -> Vec<Change> {
         let (gone, came): (Vec<_>, Vec<_>) = (a.difference(b).collect(), b.difference(a).collect());
         let mut words = Vec::new();
         if !gone.is_empty() {
-            words.push(format!("without {}", list(gone)));
+            words.push(format!("{} {}", tongue.either("without", "去掉"), list(gone)));
         }
         if !came.is_empty() {
-            words.push(format!("with {}", list(came)));
+            words.push(format!("{} {}", tongue.either("with", "加入"), list(came)));
         }
         if !words.is_empty() {
-            changes.push(Change { what, code: name.clone(), change: words.join("; ") });
+            changes.push(Change { what, code: name.clone(), change: words.join(tongue.either("; ", "；")) });
         }
     }
     changes
 }
 
-fn entries(pack: &Pack) -> BTreeMap<(&'static str, String), String> {
+fn entries(pack: &Pack, tongue: Tongue) -> BTreeMap<(&'static str, String), String> {
     let mut entries = BTreeMap::new();
     for (m, mdc) in pack.mdcs.iter().enumerate() {
-        entries.insert(("mdc", mdc.code.clone()), format!("{}. {}", m + 1, words(&mdc.rule)));
+        entries.insert(("mdc", mdc.code.clone()), format!("{}. {}", m + 1, words_in(&mdc.rule, tongue)));
         let mut ways: BTreeMap<&str, usize> = BTreeMap::new();
         for adrg in &mdc.adrgs {
             let way = ways.entry(&adrg.code).or_default();
             *way += 1;
             let code = if *way == 1 { adrg.code.clone() } else { format!("{} way {way}", adrg.code) };
-            entries.insert(("adrg", code), words(&adrg.rule));
+            entries.insert(("adrg", code), words_in(&adrg.rule, tongue));
             for (d, drg) in adrg.drgs.iter().enumerate() {
-                let text = format!("{}. {}", d + 1, words(&drg.rule));
+                let text = format!("{}. {}", d + 1, words_in(&drg.rule, tongue));
                 entries.insert(("drg", drg.code.clone()), text);
                 entries.insert(("name", drg.code.clone()), drg.name.clone());
             }
         }
     }
     entries
-}
-
-/// A rule as people read it.
-pub fn words(rule: &Rule) -> String {
-    fn part(rule: &Expression<Condition<String>>, inner: bool) -> String {
-        let join = |parts: &[Rule], word: &str| {
-            let text: Vec<String> = parts.iter().map(|p| part(p, true)).collect();
-            let text = text.join(word);
-            if inner { format!("({text})") } else { text }
-        };
-        match rule {
-            Expression::Always => "always".into(),
-            Expression::Never => "never".into(),
-            Expression::All(parts) => join(parts, " and "),
-            Expression::Any(parts) => join(parts, " or "),
-            Expression::Not(inner) => format!("not {}", part(inner, true)),
-            Expression::Test(condition) => condition.to_string(),
-        }
-    }
-    part(rule, false)
 }
 
 /// How many cases go from one group to another: (old, new) → cases.
@@ -147,6 +134,7 @@ pub fn moves<'a>(
 mod tests {
     use super::*;
     use crate::demo;
+    use crate::expression::Expression;
 
     #[test]
     fn every_kind_of_change_is_said() {

@@ -30,6 +30,7 @@ pub mod payment;
 pub mod quality;
 pub mod settlement;
 pub mod witness;
+pub mod words;
 
 pub use case::Case;
 pub use grouper::{Grouper, Outcome, Reason, Scratch, Status};

@@ -76,7 +76,9 @@ impl PriceTable {
         let find = |words: &[&str]| heading.iter().position(|h| words.iter().any(|word| h.contains(word)));
         let missing =
             |what: &str| Finding::error("heading", "missing-column", format!("there is no column of {what}"));
-        let code = find(&["编码", "DRG代码", "病组代码"]).ok_or_else(|| missing("codes"))?;
+        let code = find(&["编码", "DRG代码", "病组代码"])
+            .or_else(|| heading.iter().position(|h| *h == "DRG"))
+            .ok_or_else(|| missing("codes"))?;
         let weight = find(&["RW", "权重", "标准分值"]).ok_or_else(|| missing("weights"))?;
         let name = find(&["名称"]).unwrap_or(code);
         let standards: Vec<usize> =

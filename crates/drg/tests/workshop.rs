@@ -5,6 +5,8 @@ use tongmai_base::Severity;
 use tongmai_drg::condition::{Comparison, Condition, Field, Level, Position};
 use tongmai_drg::expression::Expression;
 use tongmai_drg::pack::{CodeSet, Mdc, Pack};
+use tongmai_drg::payment::Decimal;
+use tongmai_drg::settlement::scheme::Scheme;
 use tongmai_drg::{check, demo};
 
 fn codes(pack: &Pack) -> BTreeSet<String> {
@@ -121,4 +123,61 @@ fn same_name_and_lost_rules_are_found() {
     assert!(found.contains("same-name") && found.contains("name-without-rule"), "{found:?}");
     let by = Condition::Diagnosis { position: Position::Main, set: "X".to_string() };
     assert_eq!(by.to_string(), "principal diagnosis in X");
+}
+
+/// The county's scheme: its pack's weights, two pools, two levels, a cap.
+fn county_scheme(pool: &str) -> (Pack, Scheme) {
+    let (pack, weights) = demo::county_2026();
+    let text = format!(
+        r#"{{"id": "t", "insurances": {{"resident": {{"pay": {pool}}}}}, "levels": {{"a": "1", "b": "0.8"}},
+            "hospitals": {{"H": {{"level": "a"}}, "T": {{"level": "b"}}}}, "high": [{{"above": "3"}}], "low": "0.4"}}"#
+    );
+    let (mut scheme, findings) = Scheme::from_json(&text).unwrap();
+    assert_eq!(findings, []);
+    scheme.pack = pack.manifest.id.clone();
+    scheme.weights = weights;
+    (pack, scheme)
+}
+
+const BUDGET: &str = r#"{"budget": "5000000.01"}"#;
+
+#[test]
+fn the_budgets_of_a_scheme_close_to_the_fen() {
+    for (pool, cap) in [(BUDGET, None), (BUDGET, Some("1.3")), (r#"{"rate": "8000"}"#, None)] {
+        let (pack, mut scheme) = county_scheme(pool);
+        scheme.cap = cap.and_then(Decimal::parse);
+        let findings = check::scheme::check(&pack, &scheme);
+        let closed = findings.iter().filter(|finding| finding.code == "budget-closes").count();
+        assert_eq!(closed, usize::from(pool == BUDGET), "{findings:?}");
+        for finding in &findings {
+            assert!(finding.severity < Severity::Warning, "{finding}");
+        }
+    }
+}
+
+#[test]
+fn seeded_defects_of_a_scheme_are_found() {
+    let seeds: [(&str, fn(&mut Scheme)); 6] = [
+        ("other-pack", |s| s.pack = "elsewhere_2020".into()),
+        ("group-without-weight", |s| _ = s.weights.pop_first()),
+        ("weight-without-group", |s| _ = s.weights.insert("ZZ99".into(), Decimal::ONE)),
+        ("budget-open", |s| s.weights.clear()),
+        ("range", |s| s.weights.values_mut().take(1).for_each(|weight| *weight = Decimal(-1))),
+        ("more-than-the-pools", |s| {
+            let text = r#"{"budget": "9000000", "retained": "0.6", "borne": "0.3"}"#;
+            s.communities.insert("c".into(), serde_json::from_str(text).unwrap());
+        }),
+    ];
+    for (code, seed) in seeds {
+        let (pack, mut scheme) = county_scheme(BUDGET);
+        seed(&mut scheme);
+        let found = check::scheme::check(&pack, &scheme);
+        assert!(found.iter().any(|finding| finding.code == code), "{code}: {found:?}");
+    }
+    // The more severe group must not weigh less.
+    let (pack, mut scheme) = county_scheme(BUDGET);
+    let adrg = pack.mdcs.iter().flat_map(|mdc| &mdc.adrgs).find(|adrg| adrg.drgs.len() > 1).unwrap();
+    scheme.weights.insert(adrg.drgs[0].code.clone(), Decimal(1));
+    let found = check::scheme::check(&pack, &scheme);
+    assert!(found.iter().any(|finding| finding.code == "weight-order"), "{adrg:?} {found:?}");
 }

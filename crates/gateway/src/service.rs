@@ -83,6 +83,10 @@ pub struct Judged {
     pub query: Option<String>,
     /// The identifiers that it asks with.
     pub keys: Vec<Key>,
+    /// The name of a person that it asks with; empty where it names none.
+    pub person_name: String,
+    /// The sex of a person that it asks with, as FHIR has it (`male`, `female`); empty where it says none.
+    pub person_gender: &'static str,
     /// Whether it is accepted.
     pub acknowledgement: Acknowledgement,
     /// What was wrong, and how to mend it.
@@ -142,6 +146,8 @@ fn judge_and<T>(bytes: &[u8], then: impl FnOnce(&mut Judged, &Element<'_>) -> T)
         receiver: String::new(),
         query: None,
         keys: Vec::new(),
+        person_name: String::new(),
+        person_gender: "",
         acknowledgement: Acknowledgement::Reject,
         findings: Vec::new(),
         enveloped: false,
@@ -256,6 +262,16 @@ impl Judged {
         self.query = query.map(|query| {
             query.child("queryId").and_then(|id| id.attribute("extension")).unwrap_or_default().to_owned()
         });
+        const PARAMETERS: &str = "controlActProcess/queryByParameter/parameterList";
+        self.person_name =
+            text(&format!("{PARAMETERS}/livingSubjectName/value/item/part"), "value").trim().to_owned();
+        // GB/T 2261.1.
+        self.person_gender =
+            match text(&format!("{PARAMETERS}/livingSubjectAdministrativeGender/value"), "code").trim() {
+                "1" => "male",
+                "2" => "female",
+                _ => "",
+            };
         if message.child("controlActProcess").is_none() {
             let repair = "say in it what is asked for";
             self.found(Severity::Error, &root, "content", "there is no controlActProcess".to_owned(), repair);

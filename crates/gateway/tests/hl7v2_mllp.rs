@@ -171,6 +171,6 @@ fn an_admission_under_an_old_number_is_the_same_person() {
     let compared = door.access.release_blocking(&Requester::local(), compared).expect("released");
     let weighed = compared.pair.review.weighed;
     assert_eq!(weighed.zone, tongmai_engine::person::Zone::Automatic);
-    // The old number of 15 digits is the same number, and the name is no evidence against it.
-    assert!(weighed.evidence[0] > 20.0 && weighed.evidence[4] >= 0.0 && compared.together, "{weighed:?}");
+    // The old number of 15 digits is the same number, and a name that sounds the same speaks for it.
+    assert!(weighed.evidence[0] > 20.0 && weighed.evidence[4] > 5.0 && compared.together, "{weighed:?}");
 }

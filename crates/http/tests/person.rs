@@ -280,7 +280,7 @@ fn numbers_of_a_person_are_cross_referenced() {
         ("sourceIdentifier=17", 400),
         ("sourceIdentifier=urn:hospital%7C18", 404),
         ("sourceIdentifier=urn:nobody%7C17", 400),
-        ("sourceIdentifier=urn:hospital%7C17&targetSystem=urn:nobody", 400),
+        ("sourceIdentifier=urn:hospital%7C17&targetSystem=urn:nobody", 403),
         ("sourceIdentifier=urn:hospital%7C17&who=me", 400),
     ] {
         assert_eq!(ask(query).status, status, "{query}");

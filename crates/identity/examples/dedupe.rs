@@ -3,14 +3,15 @@
 //! `cargo run --release -p tongmai-identity --example dedupe -- FILE [errors]`
 //!
 //! FILE is what `tongmai identity generate --out FILE` writes. Reading, learning and clusters are counted;
-//! the truth (`entity`) is looked at afterwards. With `errors`, the false automatic links and a sample of
-//! the missed pairs are printed.
+//! the truth (`entity`) is looked at afterwards. With `errors`, the false automatic links, the commonest kinds
+//! of missed pairs (objection, and the level of each attribute) and a sample of them are printed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
+use tongmai_identity::compare::{Comparer, level};
 use tongmai_identity::evaluate::{clusters, pairs};
 use tongmai_identity::link::{Settings, Zone, link};
-use tongmai_identity::population::{Builder, RecordId};
+use tongmai_identity::population::{Builder, Population, RecordId};
 use tongmai_identity::schema::Schema;
 
 const MAPPING: &str = "rec_id = \"record_id\"\nname = \"full_name\"\nsex = \"sex\"\ndob = \"birth_date\"\n\
@@ -106,12 +107,43 @@ fn main() {
         for (a, b) in automatic.iter().filter(|pair| !same(pair)) {
             println!("false {:?}\n  {}\n  {}", zones[&(*a, *b)], rows[*a as usize], rows[*b as usize]);
         }
-        let linked: std::collections::HashSet<&(RecordId, RecordId)> = automatic.iter().collect();
+        let linked: HashSet<&PairOf> = automatic.iter().collect();
+        kinds(&people, &wanted, &linked, &zones);
         for (a, b) in wanted.iter().filter(|pair| !linked.contains(pair)).step_by(37) {
             let zone = zones.get(&(*a, *b));
             let together = outcome.clusters[*a as usize] == outcome.clusters[*b as usize];
             println!("missed {zone:?} {together}\n  {}\n  {}", rows[*a as usize], rows[*b as usize]);
         }
+    }
+}
+
+type PairOf = (RecordId, RecordId);
+
+/// The commonest kinds of missed pairs: what was decided, what stood against it, how the attributes compared.
+fn kinds(
+    people: &Population,
+    wanted: &[PairOf],
+    linked: &HashSet<&PairOf>,
+    zones: &HashMap<PairOf, (f64, Zone)>,
+) {
+    let comparer = Comparer::new(people);
+    let roles: Vec<String> = people.attributes.iter().map(|a| format!("{:?}", a.role)).collect();
+    println!("attributes: {}", roles.join(" "));
+    let mut kinds: HashMap<String, usize> = HashMap::new();
+    for pair in wanted.iter().filter(|pair| !linked.contains(pair)) {
+        let (left, right) = (pair.0.min(pair.1), pair.0.max(pair.1));
+        let code = comparer.code(left, right);
+        let levels: Vec<String> = (0..roles.len()).map(|slot| level(code, slot).to_string()).collect();
+        let zone = zones.get(&(left, right)).map_or("none".to_owned(), |(p, zone)| {
+            format!("{zone:?} {}", if *p >= 0.5 { "likely" } else { "unlikely" })
+        });
+        let kind = format!("{zone} {:?} {}", comparer.objection(left, right, code), levels.join(" "));
+        *kinds.entry(kind).or_default() += 1;
+    }
+    let mut kinds: Vec<(String, usize)> = kinds.into_iter().collect();
+    kinds.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    for (kind, count) in kinds.iter().take(60) {
+        println!("missed {count}: {kind}");
     }
 }
 

@@ -86,6 +86,17 @@ const THOROUGH: usize = 200_000;
 /// Most keys that one rule makes of one record.
 const MOST_KEYS: usize = 12;
 
+/// What making keys needs, kept from record to record.
+#[derive(Default)]
+struct Room {
+    keys: Vec<u64>,
+    heads: Vec<u64>,
+    parts: Vec<u64>,
+}
+
+/// Records whose keys are made in one go.
+const CHUNK: usize = 1 << 14;
+
 /// Makes the keys of records.
 struct Keys<'a> {
     people: &'a Population,
@@ -119,22 +130,24 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// Appends the keys of a record by a rule.
-    fn make(&self, rule: &[Part], record: RecordId, out: &mut Vec<u64>) {
-        out.clear();
-        out.push(0);
-        let mut parts = Vec::with_capacity(8);
+    /// Leaves the keys of a record by a rule in `room.keys`.
+    fn make(&self, rule: &[Part], record: RecordId, room: &mut Room) {
+        room.keys.clear();
+        room.keys.push(0);
         for part in rule {
-            parts.clear();
-            self.part(*part, record, &mut parts);
-            let heads = std::mem::take(out);
-            for head in heads {
-                out.extend(parts.iter().take(MOST_KEYS).map(|part| mix(head, *part)));
+            room.parts.clear();
+            self.part(*part, record, &mut room.parts);
+            std::mem::swap(&mut room.keys, &mut room.heads);
+            room.keys.clear();
+            for head in &room.heads {
+                room.keys.extend(room.parts.iter().take(MOST_KEYS).map(|part| mix(*head, *part)));
             }
-            out.truncate(MOST_KEYS);
+            room.keys.truncate(MOST_KEYS);
         }
-        out.sort_unstable();
-        out.dedup();
+        if room.keys.len() > 1 {
+            room.keys.sort_unstable();
+            room.keys.dedup();
+        }
     }
 
     fn part(&self, part: Part, record: RecordId, out: &mut Vec<u64>) {
@@ -219,17 +232,20 @@ pub fn candidates(people: &Population, across: bool, budget: usize) -> Vec<(Reco
     let mut pairs: Vec<u64> = Vec::new();
     let thorough = if people.len() <= THOROUGH { THOROUGH_RULES } else { &[] };
     for rule in RULES.iter().chain(thorough).filter(|rule| keys.serves(rule)) {
-        let mut entries: Vec<u64> = (0..people.len() as RecordId)
+        let chunks: Vec<Vec<u64>> = (0..people.len().div_ceil(CHUNK))
             .into_par_iter()
-            .fold_chunks(1 << 14, Vec::new, |mut entries, record| {
-                let mut made = Vec::with_capacity(MOST_KEYS);
-                keys.make(rule, record, &mut made);
-                // Half of the hash is enough: two keys that meet by chance cost one comparison.
-                entries.extend(made.into_iter().map(|key| key >> 32 << 32 | u64::from(record)));
+            .map(|chunk| {
+                let (mut room, mut entries) = (Room::default(), Vec::with_capacity(CHUNK));
+                for record in chunk * CHUNK..people.len().min((chunk + 1) * CHUNK) {
+                    keys.make(rule, record as RecordId, &mut room);
+                    // Half of the hash is enough: two keys that meet by chance cost one comparison.
+                    entries.extend(room.keys.iter().map(|key| key >> 32 << 32 | record as u64));
+                }
                 entries
             })
-            .flatten()
             .collect();
+        let mut entries = chunks.concat();
+        drop(chunks);
         sort_by_key(&mut entries);
         collect_pairs(people, &entries, across, budget, &mut pairs);
         // Rules find the same pairs again and again: now and then that takes too much room.
@@ -250,20 +266,23 @@ const MOST_UNSORTED: usize = 6_000_000;
 /// passes of counting, each of which keeps the order of the one before.
 fn sort_by_key(entries: &mut Vec<u64>) {
     const BITS: u32 = 11;
+    const SHIFTS: [u32; 3] = [32, 32 + BITS, 32 + 2 * BITS];
+    let digit = |entry: u64, shift: u32| (entry >> shift) as usize & ((1 << BITS) - 1);
     let mut from = std::mem::take(entries);
     let mut to = vec![0u64; from.len()];
-    for shift in [32, 32 + BITS, 32 + 2 * BITS] {
-        let digit = |entry: u64| (entry >> shift) as usize & ((1 << BITS) - 1);
-        let mut starts = vec![0usize; 1 << BITS];
-        for entry in &from {
-            starts[digit(*entry)] += 1;
+    let mut counts = [const { [0usize; 1 << BITS] }; SHIFTS.len()];
+    for entry in &from {
+        for (count, shift) in counts.iter_mut().zip(SHIFTS) {
+            count[digit(*entry, shift)] += 1;
         }
+    }
+    for (starts, shift) in counts.iter_mut().zip(SHIFTS) {
         let mut next = 0;
-        for start in &mut starts {
+        for start in starts.iter_mut() {
             next += std::mem::replace(start, next);
         }
         for entry in &from {
-            let place = &mut starts[digit(*entry)];
+            let place = &mut starts[digit(*entry, shift)];
             to[*place] = *entry;
             *place += 1;
         }

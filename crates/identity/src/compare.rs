@@ -70,6 +70,17 @@ pub fn level(code: Code, slot: usize) -> u8 {
     (code >> (4 * slot) & 15) as u8
 }
 
+/// How the given names of two records compare. Where names were compared crosswise (`WU WENJUN` beside 武东超),
+/// either of the two may be the given name, and the worse one counts.
+fn given_level(code: Code) -> u8 {
+    let (given, family) = (level(code, 0), level(code, 1));
+    match level(code, 2) {
+        2 if given == 0 || family == 0 => 0,
+        2 => given.max(family),
+        _ => given,
+    }
+}
+
 /// Why two records are not linked without asking, whatever their score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Objection {
@@ -215,7 +226,7 @@ impl<'a> Comparer<'a> {
                 _ => {}
             }
         }
-        let given = if self.has_names { level(code, 0) } else { 0 };
+        let given = if self.has_names { given_level(code) } else { 0 };
         // Twins lend each other their cards: another given name outweighs one equal number.
         let needed = if given >= name::LIKE { 2 } else { 1 };
         if differ && equal == 0 {
@@ -230,9 +241,10 @@ impl<'a> Comparer<'a> {
     }
 
     /// Whether the given names leave open that the two are twins or a parent's
-    /// and a child's record: Chinese names with another or no given name, or a
-    /// newborn known by its mother. Siblings often share a character of their
-    /// given names, so a changed character is no slip of the pen.
+    /// and a child's record: Chinese names with another or no given name, one of
+    /// them perhaps written in pinyin, or a newborn known by its mother. Siblings
+    /// often share a character of their given names, so a changed character is no
+    /// slip of the pen.
     pub fn given_names_open(&self, left: RecordId, right: RecordId, code: Code) -> bool {
         if !self.has_names {
             return false;
@@ -244,8 +256,8 @@ impl<'a> Comparer<'a> {
                 .iter()
                 .any(|value| self.people.names.get(*value).first().is_some_and(|unit| *unit >= 0x2E80))
         };
-        let given = level(code, 0);
-        newborn || ((given == 0 || given >= name::PART) && han(a) && han(b))
+        let given = given_level(code);
+        newborn || ((given == 0 || given >= name::PART) && (han(a) || han(b)))
     }
 
     fn attribute(&self, slot: usize, a: &[ValueId], b: &[ValueId]) -> u8 {
@@ -359,6 +371,42 @@ impl<'a> Comparer<'a> {
                     || (own == [u16::from(b'f')] && flags & MALE != 0)
             }
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::population::Builder;
+    use crate::schema::Schema;
+
+    #[test]
+    fn twins_are_told_by_their_given_names_in_either_script() {
+        let mapping = "r = \"record_id\"\nname = \"full_name\"\nsex = \"sex\"\ndob = \"birth_date\"\n\
+            id = \"national_id\"\naddr = \"address\"\n";
+        let address = "992120设大道51号2215";
+        let number = "992120195806105536";
+        for (left, right, numbers, expected) in [
+            // Surname first in characters, given name first in letters: the surnames sound alike, the given names not.
+            ("WU WENJUN", "武东超", ["", ""], Some(Objection::PerhapsTwins)),
+            ("WENJUN WU", "武东超", ["", ""], Some(Objection::PerhapsTwins)),
+            ("武文军", "武东超", ["", ""], Some(Objection::PerhapsTwins)),
+            ("WU WENJUN", "武文军", ["", ""], None),
+            ("WENJUN WU", "武文军", ["", ""], None),
+            // One lent card does not make twins one; a dropped character beside an equal number is no twin.
+            ("武文军", "武东超", [number, number], Some(Objection::PerhapsTwins)),
+            ("武文军", "武文", [number, number], None),
+        ] {
+            let mut builder = Builder::new(Schema::read(mapping).expect("a mapping").0);
+            for (at, name) in [left, right].into_iter().enumerate() {
+                let key = at.to_string();
+                builder.push(0, "", &[&key, name, "M", "1958-06-10", numbers[at], address]);
+            }
+            let (people, _) = builder.finish();
+            let comparer = Comparer::new(&people);
+            let code = comparer.code(0, 1);
+            assert_eq!(comparer.objection(0, 1, code), expected, "{left} {right} {numbers:?}");
         }
     }
 }

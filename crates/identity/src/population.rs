@@ -127,11 +127,14 @@ pub struct Builder {
     mother: Option<usize>,
     findings: Vec<Finding>,
     finding_counts: HashMap<&'static str, usize>,
+    found: usize,
+    /// For each column, the texts of sexes and birth dates that were read before without a finding.
+    remembered: Vec<hashbrown::HashMap<Box<str>, ValueId>>,
     /// Whole names that were read before and are nothing but a given and a family name.
     plain_names: hashbrown::HashMap<Box<str>, (ValueId, ValueId)>,
 }
 
-/// Most names that are remembered while rows are read.
+/// Most names, and most dates, that are remembered while rows are read.
 const MOST_PLAIN: usize = 200_000;
 
 /// Findings of one code that are listed one by one; the rest is only counted.
@@ -186,6 +189,8 @@ impl Builder {
         let first = |role| attributes.iter().position(|attribute: &Attribute| attribute.role == role);
         let (birth, sex, mother) = (first(Role::BirthDate), first(Role::Sex), first(Role::Mother));
         Builder {
+            remembered: schema.columns.iter().map(|_| hashbrown::HashMap::new()).collect(),
+            found: 0,
             schema,
             slots,
             birth,
@@ -210,6 +215,7 @@ impl Builder {
     }
 
     fn find(&mut self, path: String, code: &'static str, message: String) {
+        self.found += 1;
         let count = self.finding_counts.entry(code).or_default();
         *count += 1;
         if *count <= LISTED_FINDINGS {
@@ -235,7 +241,7 @@ impl Builder {
                 Kind::FamilyName => append(&mut family, raw),
                 _ if raw.is_empty() || self.slots[column] == usize::MAX => {}
                 _ => {
-                    let value = self.value(column, raw, place);
+                    let value = self.remembered_value(column, raw, place);
                     self.population.rows[start + self.slots[column]] = value;
                 }
             }
@@ -293,6 +299,22 @@ impl Builder {
                 self.population.rows[start + slot] = sex;
             }
         }
+    }
+
+    /// The same as [`Builder::value`], without reading a sex or a birth date twice.
+    fn remembered_value(&mut self, column: usize, raw: &str, place: &str) -> ValueId {
+        if !matches!(self.schema.columns[column].kind, Kind::Sex | Kind::BirthDate) {
+            return self.value(column, raw, place);
+        }
+        if let Some(value) = self.remembered[column].get(raw) {
+            return *value;
+        }
+        let found = self.found;
+        let value = self.value(column, raw, place);
+        if self.found == found && self.remembered[column].len() < MOST_PLAIN {
+            self.remembered[column].insert(raw.into(), value);
+        }
+        value
     }
 
     /// The number of a normalised value of a column, 0 when it says nothing.

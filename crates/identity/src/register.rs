@@ -173,6 +173,12 @@ pub const REVIEW: f64 = 0.05;
 /// A register with fewer records still stands for a region with so many people: the first
 /// registrations of an installation are not one person because they are the only ones.
 const FEWEST: usize = 10_000;
+/// People who are counted beside the records when it is told how rare a name is, and how many of them bear it: as
+/// many as bear the commonest names anywhere (王; 卓玛 among Tibetan women). So a small register trusts no name to be
+/// rare, and name and birth date alone stay for a person to judge there; a large one is not moved.
+const IMAGINED: f64 = 100.0;
+const IMAGINED_FAMILY: f64 = 7.0;
+const IMAGINED_GIVEN: f64 = 2.0;
 /// Most records of one list that are read; longer lists need a second key.
 const LONGEST_LIST: usize = 20_000;
 
@@ -409,8 +415,18 @@ impl Register {
         (row.given, row.family) = (find(&name.given), find(&name.family));
         let sound = |word: &str| if word.is_empty() { (0, 0) } else { sounds(word) };
         Query {
-            given_bits: self.bits(&self.names.given_counts, row.given, !name.given.is_empty()),
-            family_bits: self.bits(&self.names.family_counts, row.family, !name.family.is_empty()),
+            given_bits: self.bits(
+                &self.names.given_counts,
+                row.given,
+                !name.given.is_empty(),
+                IMAGINED_GIVEN,
+            ),
+            family_bits: self.bits(
+                &self.names.family_counts,
+                row.family,
+                !name.family.is_empty(),
+                IMAGINED_FAMILY,
+            ),
             given_sound: sound(&name.given).0,
             family_sound: sound(&name.family).1,
             given: name.given.encode_utf16().collect(),
@@ -434,8 +450,8 @@ impl Register {
     /// A record that is in the register, as one who stands at the door.
     fn query_of(&self, row: Row) -> Query {
         Query {
-            given_bits: self.bits(&self.names.given_counts, row.given, row.given != 0),
-            family_bits: self.bits(&self.names.family_counts, row.family, row.family != 0),
+            given_bits: self.bits(&self.names.given_counts, row.given, row.given != 0, IMAGINED_GIVEN),
+            family_bits: self.bits(&self.names.family_counts, row.family, row.family != 0, IMAGINED_FAMILY),
             given_sound: self.sound(&self.names.sounds, row.given),
             family_sound: self.sound(&self.names.surname_sounds, row.family),
             given: self.names.units(row.given).to_vec(),
@@ -449,11 +465,15 @@ impl Register {
         if value == 0 { 0 } else { sounds.get(value as usize).copied().unwrap_or(0) }
     }
 
-    /// How rare a name is among the records, in bits.
-    fn bits(&self, counts: &[u32], value: ValueId, known: bool) -> f64 {
-        let total = (self.rows.len() as f64).max(1.0);
+    /// How rare a name is, in bits, among the records and [`IMAGINED`] others: two records of one person do not make
+    /// her name common, nor is a name rare because nobody else bears it yet.
+    fn bits(&self, counts: &[u32], value: ValueId, known: bool, imagined: f64) -> f64 {
+        if !known {
+            return 0.0;
+        }
         let count = if value == 0 { 0 } else { counts.get(value as usize).copied().unwrap_or(0) };
-        if known { (total / f64::from(count).max(1.0)).log2().min(16.0) } else { 0.0 }
+        let bearers = f64::from(count).max(1.0) + imagined;
+        ((self.rows.len() as f64 + IMAGINED) / bearers).log2().clamp(0.0, 16.0)
     }
 
     /// Birth date of a record, where it says one.

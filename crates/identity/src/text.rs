@@ -42,7 +42,8 @@ fn is_plain(c: char) -> bool {
 
 /// Appends a letter or digit; an apostrophe vanishes, and all else becomes a blank.
 fn push_folded(out: &mut String, c: char) {
-    if c.is_alphanumeric() {
+    // Chinese characters are letters; to look them up as such takes longer than all else.
+    if matches!(c, '\u{4E00}'..='\u{9FA5}') || c.is_alphanumeric() {
         out.push(c);
     } else if !matches!(c, '\'' | '’' | '`') && !out.is_empty() && !out.ends_with(' ') {
         out.push(' ');

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use tongmai_access::{Operation, Sealed, Sight};
+use tongmai_access::{Operation, Point, Sealed, Sight};
+use tongmai_base::limits;
 use tongmai_fhir::json::Json;
 
 use super::Person;
 use crate::failure::{Failure, Outcome, Reason};
 use crate::rows::patient_type;
+use crate::search::Page;
 use crate::{Engine, Resource};
 
 /// A number of a person and the record that says it.
@@ -66,6 +68,47 @@ impl Engine {
         Ok(!self.found(sight, &query)?.matches.is_empty())
     }
 
+    /// A search of Patient whose answer also holds the other records of each person that it finds, behind those
+    /// that were found: what a query of a master patient index asks. `asked` are the pairs of a search.
+    ///
+    /// # Errors
+    /// As a search.
+    pub fn search_persons(&self, sight: &Sight, asked: &[(String, String)]) -> Outcome<Sealed<Page>> {
+        let kind = patient_type().unwrap_or_default();
+        let query = self.query(&[kind], None, asked, false)?;
+        let found = self.found(sight, &query)?.matches;
+        let mut ids: Vec<String> = found.into_iter().map(|patient| patient.id).collect();
+        if ids.is_empty() {
+            return self.search(sight, &query, None);
+        }
+        let mut others = Vec::new();
+        {
+            let mut snapshot = self.store.snapshot()?;
+            let eye = self.eye(sight, &mut *snapshot)?;
+            let desk = self.desk()?;
+            for record in ids.iter().filter_map(|id| self.number(&desk, id)) {
+                for other in desk.linker.together(record) {
+                    let member = self.seen_member(&eye, Point::Person, &mut *snapshot, &desk, other)?;
+                    others.extend(member.map(|member| member.resource.id));
+                }
+            }
+        }
+        for other in others {
+            if !ids.contains(&other) {
+                ids.push(other);
+            }
+        }
+        ids.truncate(limits::SEARCH_ALTERNATIVES);
+        let mut pairs = vec![("_id".to_owned(), ids.join(","))];
+        pairs.extend(asked.iter().filter(|(name, _)| name.starts_with('_')).cloned());
+        let query = self.query(&[kind], None, &pairs, false)?;
+        let place = move |patient: &Resource| ids.iter().position(|id| *id == patient.id);
+        Ok(self.search(sight, &query, None)?.map(|mut page| {
+            page.matches.sort_by_key(place);
+            page
+        }))
+    }
+
     /// The person of a number.
     ///
     /// # Errors
@@ -93,7 +136,8 @@ impl Engine {
     /// The other numbers of the person who has this one; with `targets`, those of these systems only.
     ///
     /// # Errors
-    /// As IHE PIXm asks: not found for a number that no record has, invalid for a system that none has.
+    /// As IHE PIXm asks: not found for a number that no record has, invalid for a source system that none has,
+    /// forbidden for such a target system.
     pub fn cross_reference(
         &self,
         sight: &Sight,
@@ -105,8 +149,8 @@ impl Engine {
             .chain(targets.iter().map(|t| ("targetSystem", t.as_str())))
         {
             if !self.is_known_system(sight, asked)? {
-                // ITI-83 asks for a refusal that names the authority; which parameter it was stands in the path.
-                let reason = Reason::Invalid;
+                // ITI-83: 400 where the source's authority is not known (case 4), 403 where a target's is not (case 5).
+                let reason = if field == "targetSystem" { Reason::Forbidden } else { Reason::Invalid };
                 let message = format!("no record has a number of the system '{asked}'");
                 return Err(Failure::new(reason, field, "code-invalid", message)
                     .repair("name the system as the records do"));

@@ -107,6 +107,9 @@ pub fn search(engine: &Engine, sight: &Sight, judged: &Judged) -> Outcome<Option
     for key in &judged.keys {
         asked.extend(condition(kind, key));
     }
+    if kind == "Patient" {
+        asked.extend(demographics(judged));
+    }
     if asked.is_empty() {
         return Ok(None);
     }
@@ -118,16 +121,38 @@ pub fn search(engine: &Engine, sight: &Sight, judged: &Judged) -> Outcome<Option
         None => asked.push(("type".to_owned(), format!("{DOOR}|wst500,{DOOR}|service"))),
     }
     asked.push(("_count".to_owned(), RECORDS.to_string()));
-    let query = engine.query(&[resource_type_id(kind).unwrap_or_default()], None, &asked, false)?;
-    let page = engine.search(sight, &query, None)?;
+    let page = if kind == "Patient" {
+        // One record of a person stands for all of them: that is what the index is asked for.
+        engine.search_persons(sight, &asked)?
+    } else {
+        let query = engine.query(&[resource_type_id(kind).unwrap_or_default()], None, &asked, false)?;
+        engine.search(sight, &query, None)?
+    };
     Ok(Some(page.map(|page| Found { asked: page.matches, beside: page.included, family })))
+}
+
+/// What a query of persons asks beside identifiers. A sex alone is no question.
+fn demographics(judged: &Judged) -> Vec<(String, String)> {
+    let mut asked = Vec::new();
+    if !judged.person_name.is_empty() {
+        asked.push(("name".to_owned(), escaped(&judged.person_name)));
+    }
+    if !judged.person_gender.is_empty() && !(asked.is_empty() && judged.keys.is_empty()) {
+        asked.push(("gender".to_owned(), judged.person_gender.to_owned()));
+    }
+    asked
+}
+
+/// A value as a search takes it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$")
 }
 
 /// The search that an identifier of a query stands for; none where it only narrows what others name.
 fn condition(kind: &str, key: &Key) -> Option<(String, String)> {
     let path = key.path.as_str();
     let own = |of: &str, chain: &str| if kind == of { "identifier".to_owned() } else { chain.to_owned() };
-    let value = key.value.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$");
+    let value = escaped(&key.value);
     let is_patient = ["/patient", "livingSubject", "parameterList/id"].iter().any(|word| path.contains(word));
     let is_visit =
         matches!(

@@ -5,7 +5,9 @@ mod desk;
 use crate::input;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tongmai_base::Finding;
@@ -158,10 +160,10 @@ fn match_files(arguments: &Dedupe, across: bool) -> Result<()> {
 }
 
 /// Rows whose bytes are not UTF-8 are read as GB 18030, as older hospital systems write.
-fn decode(bytes: &[u8]) -> (String, bool) {
+fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(bytes) {
-        Ok(text) => (text.to_owned(), false),
-        Err(_) => (encoding_rs::GB18030.decode_without_bom_handling(bytes).0.into_owned(), true),
+        Ok(text) => (Cow::Borrowed(text), false),
+        Err(_) => (encoding_rs::GB18030.decode_without_bom_handling(bytes).0, true),
     }
 }
 
@@ -190,7 +192,7 @@ fn read_file(
     }
     let key_column =
         places[schema.columns.iter().position(|column| column.name == schema.record_id()).unwrap_or(0)];
-    let mut fields: Vec<String> = Vec::new();
+    let mut place = String::new();
     loop {
         match reader.read_byte_record(&mut row) {
             Ok(false) => break,
@@ -200,34 +202,36 @@ fn read_file(
                 continue;
             }
         }
-        let place = format!("{label}:{}", row.position().map_or(0, csv::Position::line));
+        place.clear();
+        let _ = write!(place, "{label}:{}", row.position().map_or(0, csv::Position::line));
         let mut foreign = false;
-        fields.clear();
-        for field in &row {
-            let (text, other) = decode(field);
+        let mut field = |at: usize| {
+            let (text, other) = decode(row.get(at).unwrap_or_default());
             foreign |= other;
-            fields.push(text);
-        }
+            text
+        };
+        let fields: Vec<Cow<'_, str>> = places.iter().map(|at| field(*at)).collect();
         if foreign {
             let message = "bytes are not UTF-8; read as GB 18030";
             findings
                 .push(Finding::warning(&place, "encoding", message).with_repair("save the file as UTF-8"));
         }
-        let surplus =
-            fields.len() > header.len() && fields[header.len()..].iter().any(|f| !f.trim().is_empty());
-        if surplus || fields.len() < header.len() {
-            let message = format!("{} fields where the header has {}", fields.len(), header.len());
+        let surplus = row.iter().skip(header.len()).any(|field| !field.trim_ascii().is_empty());
+        if surplus || row.len() < header.len() {
+            let message = format!("{} fields where the header has {}", row.len(), header.len());
             findings.push(
                 Finding::warning(&place, "shifted-columns", message + "; only the record's key is used")
                     .with_repair("quote fields that hold a comma"),
             );
-            let key = fields.get(key_column).cloned().unwrap_or_default();
-            let only_key: Vec<&str> =
-                places.iter().map(|at| if *at == key_column { key.as_str() } else { "" }).collect();
+            let only_key: Vec<&str> = places
+                .iter()
+                .zip(&fields)
+                .map(|(at, text)| if *at == key_column { text.as_ref() } else { "" })
+                .collect();
             builder.push(source, &place, &only_key);
             continue;
         }
-        let chosen: Vec<&str> = places.iter().map(|at| fields[*at].as_str()).collect();
+        let chosen: Vec<&str> = fields.iter().map(Cow::as_ref).collect();
         builder.push(source, &place, &chosen);
     }
     opened.progress.finish_and_clear();

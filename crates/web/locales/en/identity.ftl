@@ -85,3 +85,4 @@ newborn-mother-several = Records of several persons have this number: settle it 
 tour-admission = She has records at several organisations. See why each of them is hers, field by field:
 tour-admission-try = Send an admission from any system (open this door with serve --mllp first)
 desk-timeline = Timeline
+desk-not-compared = not compared

@@ -85,3 +85,4 @@ newborn-mother-several = 这个号码出现在不止一人的档案里：请先�
 tour-admission = 她在几家机构都有记录。这里看每条记录为什么认作同一人，逐项列出证据：
 tour-admission-try = 用任意 HIS 发一条入院消息（先用 serve --mllp 打开这个门）
 desk-timeline = 时间线
+desk-not-compared = 不比

@@ -85,3 +85,4 @@ newborn-mother-several = 這個號碼出現在不止一人的檔案裏：請先�
 tour-admission = 她在幾家機構都有記錄。這裏看每條記錄為什麼認作同一人，逐項列出證據：
 tour-admission-try = 用任意 HIS 發一條入院消息（先用 serve --mllp 打開這個門）
 desk-timeline = 時間線
+desk-not-compared = 不比

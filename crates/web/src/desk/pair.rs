@@ -18,9 +18,11 @@ pub struct Row {
     pub left: Marked,
     pub right: Marked,
     pub differs: bool,
+    /// Empty where nothing could be compared.
     pub bits: String,
     pub against: bool,
-    pub step: Step,
+    /// None where nothing could be compared.
+    pub step: Option<Step>,
 }
 
 /// A bar of a waterfall, in hundredths of its width.
@@ -56,19 +58,20 @@ pub fn shown(pair: &Pair, l: Language) -> Shown {
     let mut rows = Vec::new();
     for (field, bits) in FIELDS.iter().zip(weighed.evidence) {
         let (left, right) = (value(&pair.left, field, l), value(&pair.right, field, l));
-        let step = scale.step(reached, reached + bits);
+        let step = (bits != 0.0).then(|| scale.step(reached, reached + bits));
         reached += bits;
         if left.is_empty() && right.is_empty() {
             continue;
         }
-        let differs = left != right && !left.is_empty() && !right.is_empty();
-        let (left, right) = marked(&left, &right);
+        // Numbers that different providers gave differ and say nothing.
+        let differs = bits != 0.0 && left != right && !left.is_empty() && !right.is_empty();
+        let (left, right) = if differs { marked(&left, &right) } else { (plain(left), plain(right)) };
         rows.push(Row {
             field,
             left,
             right,
             differs,
-            bits: format!("{bits:+.1}"),
+            bits: if bits == 0.0 { String::new() } else { format!("{bits:+.1}") },
             against: bits < 0.0,
             step,
         });
@@ -126,13 +129,15 @@ impl Scale {
     }
 }
 
+fn plain(text: String) -> Marked {
+    Marked { before: text, differs: String::new(), after: String::new() }
+}
+
 /// Parts that both texts have at their beginning and end, and what differs between.
 fn marked(left: &str, right: &str) -> (Marked, Marked) {
     let (a, b): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
     if a.is_empty() || b.is_empty() {
-        let whole =
-            |text: &str| Marked { before: text.to_owned(), differs: String::new(), after: String::new() };
-        return (whole(left), whole(right));
+        return (plain(left.to_owned()), plain(right.to_owned()));
     }
     let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
     let most = a.len().min(b.len()) - head;

@@ -120,7 +120,7 @@ pub(super) async fn page(site: &Arc<Site>, asked: &Asked, page: Frame, id: &str)
         number: person.number.cast_signed(),
         version: person.version.into(),
         name: person.golden.get("name").map_or(String::new(), |name| name.value.clone()),
-        survivors: survivors(&person, &policy),
+        survivors: survivors(&person, &policy, l),
         records: records(&person, id, l),
         links,
         mother,
@@ -131,7 +131,11 @@ pub(super) async fn page(site: &Arc<Site>, asked: &Asked, page: Frame, id: &str)
     render(asked, 200, &shows)
 }
 
-fn survivors(person: &Person, policy: &std::collections::BTreeMap<String, String>) -> Vec<Survivor> {
+fn survivors(
+    person: &Person,
+    policy: &std::collections::BTreeMap<String, String>,
+    l: Language,
+) -> Vec<Survivor> {
     let rule =
         |field: &str| policy.get(field).or_else(|| policy.get("otherwise")).cloned().unwrap_or_default();
     let of = |record: u64| person.members.iter().find(|member| member.record == record);
@@ -141,6 +145,7 @@ fn survivors(person: &Person, policy: &std::collections::BTreeMap<String, String
             "identity-number" | "insurance-number" => {
                 covered(surviving.value.rsplit('|').next().unwrap_or("")).into_owned()
             }
+            "gender" => l.code("gender", &surviving.value).into_owned(),
             _ => surviving.value.clone(),
         },
         record: of(surviving.record).map_or(String::new(), |member| member.resource.id.clone()),

@@ -102,10 +102,10 @@ fn build(frame: Frame, grouping: &Grouping, shelf: &Shelf) -> Page {
                 grade,
                 sign,
                 rule: found.rule.id.clone(),
-                message: found.rule.message[language]
-                    .replace("：{}", "")
-                    .replace(": {}", "")
-                    .replace("{}", ""),
+                // Of many cases at once the message is said without the evidence of one.
+                message: ["：{}", ": {}", "（{}倍）", " ({} times)", "{}"]
+                    .iter()
+                    .fold(found.rule.message[language].clone(), |said, part| said.replace(part, "")),
                 repair: found.rule.repair[language].clone(),
                 cases: 0,
                 example: grouped.stay.encounter.clone(),

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use askama::Template;
-use tongmai_drg::diff::{self, words};
+use tongmai_drg::diff;
+use tongmai_drg::words::{Tongue, words_in};
 use tongmai_drg::{check, condition::Condition};
 use tongmai_engine::{Failure, Outcome};
 use tongmai_http::{Answer, Asked};
@@ -114,6 +115,10 @@ fn chosen<'s>(shelf: &'s Shelf, name: Option<&str>, otherwise: usize) -> Outcome
     held.ok_or_else(|| Failure::not_found("the pack"))
 }
 
+fn tongue(l: Language) -> Tongue {
+    if l.is_english() { Tongue::English } else { Tongue::Chinese }
+}
+
 fn names(shelf: &Shelf) -> Vec<String> {
     shelf.all().iter().map(|held| held.id().to_owned()).collect()
 }
@@ -132,7 +137,11 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         });
         let adrgs: Vec<_> = adrgs.collect();
         if !adrgs.is_empty() {
-            categories.push(Category { code: mdc.code.clone(), rule: words(&mdc.rule), adrgs });
+            categories.push(Category {
+                code: mdc.code.clone(),
+                rule: words_in(&mdc.rule, tongue(frame.language)),
+                adrgs,
+            });
         }
     }
     let manifest = &held.pack.manifest;
@@ -176,7 +185,7 @@ pub async fn entry(site: &Arc<Site>, asked: &Asked, frame: Frame, pack: &str, ad
         .map(|drg| Split {
             code: drg.code.clone(),
             name: drg.name.clone(),
-            rule: words(&drg.rule),
+            rule: words_in(&drg.rule, tongue(frame.language)),
             source: drg.source.clone(),
             weight: held.weights.get(&drg.code).map_or(String::new(), |weight| format!("{weight:.2}")),
             cases: counts.get(&drg.code).copied().unwrap_or(0),
@@ -209,8 +218,8 @@ pub async fn entry(site: &Arc<Site>, asked: &Asked, frame: Frame, pack: &str, ad
         pack: held.id().to_owned(),
         adrg: adrg.to_owned(),
         mdc: mdc.code.clone(),
-        gate: words(&mdc.rule),
-        rule: words(&entry.rule),
+        gate: words_in(&mdc.rule, tongue(frame.language)),
+        rule: words_in(&entry.rule, tongue(frame.language)),
         source: entry.source.clone(),
         splits,
         lists,
@@ -234,8 +243,13 @@ pub async fn workshop(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<
                     .filter(|((from, to), _)| from != to)
                     .map(|((from, to), count)| (from.clone(), to.clone(), *count as i64))
                     .collect();
-                let findings = check::check(&new.pack).into_iter().take(ROWS).map(finding).collect();
-                let mut changes = diff::rules(&old.pack, &new.pack);
+                let findings = check::check(&new.pack)
+                    .into_iter()
+                    .take(ROWS)
+                    .map(|found| finding(found, frame.language))
+                    .collect();
+                let l = frame.language;
+                let mut changes = diff::rules_in(&old.pack, &new.pack, tongue(l));
                 changes.truncate(ROWS);
                 Ok::<_, Failure>(Workshop {
                     l: frame.language,
@@ -257,11 +271,35 @@ pub async fn workshop(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<
     render(asked, 200, &page)
 }
 
-fn finding(finding: tongmai_base::Finding) -> Finding {
+/// Kinds of findings whose message ends with the codes that it is about.
+const WITH_CODES: [&str; 8] = [
+    "outside-mdc",
+    "repeated-code",
+    "code-shape",
+    "unknown-code",
+    "two-levels",
+    "no-exclusion",
+    "table-without-principal",
+    "idle-table",
+];
+
+/// What the check says, in the reader's language: the kind by its words, and the codes behind it.
+fn message(finding: &tongmai_base::Finding, l: Language) -> String {
+    let said = l.code("drg-checked", &finding.code);
+    if l.is_english() || said == finding.code {
+        return finding.message.clone();
+    }
+    match finding.message.rsplit_once(": ").filter(|_| WITH_CODES.contains(&finding.code.as_str())) {
+        Some((_, codes)) => format!("{said}：{codes}"),
+        None => said.into_owned(),
+    }
+}
+
+fn finding(finding: tongmai_base::Finding, l: Language) -> Finding {
     let (grade, sign) = match finding.severity {
         tongmai_base::Severity::Error | tongmai_base::Severity::Fatal => ("error", "✕"),
         tongmai_base::Severity::Warning => ("warning", "△"),
         tongmai_base::Severity::Information => ("hint", "·"),
     };
-    Finding { grade, sign, path: finding.path, message: finding.message }
+    Finding { grade, sign, message: message(&finding, l), path: finding.path }
 }

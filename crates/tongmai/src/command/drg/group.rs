@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::io::{BufRead, Read, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
+use tongmai_base::limits::CASE_BYTES;
 use tongmai_drg::case::RESULT_FIELDS;
 use tongmai_drg::ms::{Claim, MsGrouper, MsScratch, ReturnCode};
 use tongmai_drg::{Case, Grouper, Outcome, Reason, Scratch};
@@ -62,12 +63,66 @@ const BLOCK: usize = 8 << 20;
 /// Bytes of a block that one task takes.
 const SHARE: usize = 64 << 10;
 
+/// Lines that could not be read and are named at the end; the output says it of every one.
+const NAMED: usize = 20;
+/// Characters of an unreadable line that the output repeats when the line is too long to be a case.
+const REPEATED: usize = 200;
+
 /// What happened to how many cases.
-#[derive(Default, Clone, Copy)]
+#[derive(Default)]
 struct Counts {
     cases: u64,
     grouped: u64,
     invalid: u64,
+    unreadable: u64,
+    /// The first unreadable lines, with what is wrong with them.
+    faults: Vec<String>,
+}
+
+impl Counts {
+    fn add(&mut self, other: Counts) {
+        self.cases += other.cases;
+        self.grouped += other.grouped;
+        self.invalid += other.invalid;
+        self.unreadable += other.unreadable;
+        let room = NAMED.saturating_sub(self.faults.len());
+        self.faults.extend(other.faults.into_iter().take(room));
+    }
+
+    /// What a person reads at the end.
+    fn tell(&self, what: &str) {
+        for fault in &self.faults {
+            eprintln!("{fault}");
+        }
+        let others = self.unreadable - self.faults.len() as u64;
+        if others > 0 {
+            eprintln!("{others} further lines could not be read");
+        }
+        eprintln!("{} {what}: {} grouped, {} invalid", self.cases, self.grouped, self.invalid);
+    }
+}
+
+/// One line of the input.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    /// From 1.
+    number: u64,
+    bytes: &'a [u8],
+}
+
+/// Why a line is no case, in words that name the place.
+fn fault(line: Line<'_>, message: &str) -> (String, Counts) {
+    // The parser counts lines within the case, which has one.
+    let message = message.replace(" at line 1 column ", " at column ");
+    let fault = format!("line {}: {message}", line.number);
+    (message, Counts { invalid: 1, unreadable: 1, faults: vec![fault], ..Counts::default() })
+}
+
+/// The line as text, or why it is too long to be read.
+fn too_long(line: Line<'_>) -> Option<String> {
+    (line.bytes.len() > CASE_BYTES).then(|| {
+        format!("the line has more than {CASE_BYTES} bytes and is passed over; put one case on a line")
+    })
 }
 
 /// Runs the command.
@@ -86,7 +141,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let scratch = worker.get_or_insert_with(|| grouper.scratch());
         one(&grouper, line, options, scratch, out)
     })?;
-    eprintln!("{} cases: {} grouped, {} invalid", counts.cases, counts.grouped, counts.invalid);
+    counts.tell("cases");
     Ok(())
 }
 
@@ -99,21 +154,24 @@ fn medicare(arguments: &Arguments) -> Result<()> {
     drop(pack);
     let counts = stream(arguments, |line, worker: &mut Option<MsScratch>, out| {
         let scratch = worker.get_or_insert_with(|| grouper.scratch());
-        claim(&grouper, &String::from_utf8_lossy(line), scratch, out)
+        claim(&grouper, line, scratch, out)
     })?;
-    eprintln!("{} claims: {} grouped, {} invalid", counts.cases, counts.grouped, counts.invalid);
+    counts.tell("claims");
     Ok(())
 }
 
-fn claim(grouper: &MsGrouper, text: &str, scratch: &mut MsScratch, out: &mut Vec<u8>) -> Counts {
-    let claim = match Claim::from_json(text) {
+fn claim(grouper: &MsGrouper, line: Line<'_>, scratch: &mut MsScratch, out: &mut Vec<u8>) -> Counts {
+    let text = &String::from_utf8_lossy(line.bytes);
+    let read = too_long(line).map_or_else(|| Claim::from_json(text), Err);
+    let claim = match read {
         Ok(claim) => claim,
         Err(message) => {
+            let (message, counts) = fault(line, &message);
             let code = ReturnCode::InvalidClaim.code();
-            let result = json!({"input": text, "drg": 999, "mdc": 0, "status": "invalid",
-                "return_code": code, "notes": [message]});
+            let result = json!({"input": repeated(text), "line": line.number, "drg": 999, "mdc": 0,
+                "status": "invalid", "return_code": code, "notes": [message]});
             out.extend_from_slice(result.to_string().as_bytes());
-            return Counts { invalid: 1, ..Counts::default() };
+            return counts;
         }
     };
     let outcome = grouper.group(&claim, scratch);
@@ -136,13 +194,18 @@ fn claim(grouper: &MsGrouper, text: &str, scratch: &mut MsScratch, out: &mut Vec
     );
     append(out, text, &result, None);
     let invalid = status == "invalid";
-    Counts { cases: 1, grouped: grouped.into(), invalid: invalid.into() }
+    Counts { grouped: grouped.into(), invalid: invalid.into(), ..Counts::default() }
+}
+
+/// The text of an unreadable line as the output repeats it.
+fn repeated(text: &str) -> String {
+    if text.len() > CASE_BYTES { text.chars().take(REPEATED).collect() } else { text.to_owned() }
 }
 
 /// Passes every line of the input through `each` and writes what it appends.
 fn stream<W: Default>(
     arguments: &Arguments,
-    each: impl Fn(&[u8], &mut W, &mut Vec<u8>) -> Counts + Sync,
+    each: impl Fn(Line<'_>, &mut W, &mut Vec<u8>) -> Counts + Sync,
 ) -> Result<Counts> {
     let (mut reader, progress) = if records::is_table(&arguments.input) {
         let records = records::read(&arguments.input)?;
@@ -155,7 +218,7 @@ fn stream<W: Default>(
     };
     let mut writer = files::create(&arguments.out)?;
     let (sender, receiver) = sync_channel::<Result<Vec<u8>>>(2);
-    let mut total = Counts::default();
+    let (mut total, mut read) = (Counts::default(), 0);
     std::thread::scope(|scope| -> Result<()> {
         scope.spawn(move || {
             loop {
@@ -172,13 +235,20 @@ fn stream<W: Default>(
         });
         for bytes in receiver {
             let bytes = bytes.context("cannot read the cases")?;
+            let shares = shares(&bytes);
+            // The number of each share's first line. A share ends before the end of its last line, only the last
+            // one of a block after it.
+            let mut firsts: Vec<u64> = shares.par_iter().map(|share| newlines(share) + 1).collect();
+            let mut next = read + 1;
+            for first in &mut firsts {
+                next += std::mem::replace(first, next);
+            }
+            read += newlines(&bytes);
             let done: Vec<(Vec<u8>, Counts)> =
-                shares(&bytes).into_par_iter().map(|share| lines(share, &each)).collect();
+                shares.into_par_iter().zip(firsts).map(|(share, first)| lines(share, first, &each)).collect();
             for (out, counts) in done {
                 writer.write_all(&out).context("cannot write the groups")?;
-                total.cases += counts.cases;
-                total.grouped += counts.grouped;
-                total.invalid += counts.invalid;
+                total.add(counts);
             }
         }
         writer.flush().context("cannot write the groups")
@@ -187,34 +257,58 @@ fn stream<W: Default>(
     Ok(total)
 }
 
+fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
+}
+
 fn lines<W: Default>(
     share: &[u8],
-    each: &impl Fn(&[u8], &mut W, &mut Vec<u8>) -> Counts,
+    first: u64,
+    each: &impl Fn(Line<'_>, &mut W, &mut Vec<u8>) -> Counts,
 ) -> (Vec<u8>, Counts) {
     let mut worker = W::default();
     let mut out = Vec::with_capacity(share.len() * 5 / 4);
     let mut total = Counts::default();
-    for line in share.split(|byte| *byte == b'\n') {
-        if line.trim_ascii().is_empty() {
+    for (number, line) in (first..).zip(share.split(|byte| *byte == b'\n')) {
+        let bytes = line.trim_ascii();
+        if bytes.is_empty() {
             continue;
         }
-        let counts = each(line.trim_ascii(), &mut worker, &mut out);
+        let counts = each(Line { number, bytes }, &mut worker, &mut out);
         out.push(b'\n');
         total.cases += 1;
-        total.grouped += counts.grouped;
-        total.invalid += counts.invalid;
+        total.add(counts);
     }
     (out, total)
 }
 
-/// About [`BLOCK`] bytes up to the end of a line.
+/// About [`BLOCK`] bytes up to the end of a line. What a line has beyond [`CASE_BYTES`] is not kept.
 fn block(reader: &mut dyn BufRead) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(BLOCK + 4096);
     reader.take(BLOCK as u64).read_to_end(&mut bytes)?;
     if bytes.len() == BLOCK && bytes.last() != Some(&b'\n') {
-        reader.read_until(b'\n', &mut bytes)?;
+        let more = reader.take(CASE_BYTES as u64 + 1).read_until(b'\n', &mut bytes)?;
+        if more > CASE_BYTES && bytes.last() != Some(&b'\n') {
+            skip_line(reader)?;
+            bytes.push(b'\n');
+        }
     }
     Ok(bytes)
+}
+
+/// Passes over the rest of a line.
+fn skip_line(reader: &mut dyn BufRead) -> std::io::Result<()> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        let (used, ends) = match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (bytes.len(), bytes.is_empty()),
+        };
+        reader.consume(used);
+        if ends {
+            return Ok(());
+        }
+    }
 }
 
 fn shares(bytes: &[u8]) -> Vec<&[u8]> {
@@ -235,20 +329,27 @@ struct Options {
     map: bool,
 }
 
-fn one(grouper: &Grouper, line: &[u8], options: Options, scratch: &mut Scratch, out: &mut Vec<u8>) -> Counts {
-    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+fn one(
+    grouper: &Grouper,
+    line: Line<'_>,
+    options: Options,
+    scratch: &mut Scratch,
+    out: &mut Vec<u8>,
+) -> Counts {
+    let bytes = line.bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line.bytes);
     // Lines that are not UTF-8 are GBK in practice.
-    let (text, recoded) = match std::str::from_utf8(line) {
+    let (text, recoded) = match std::str::from_utf8(bytes) {
         Ok(text) => (Cow::Borrowed(text), false),
-        Err(_) => (encoding_rs::GB18030.decode_without_bom_handling(line).0, true),
+        Err(_) => (encoding_rs::GB18030.decode_without_bom_handling(bytes).0, true),
     };
-    let case = match Case::from_json(&text) {
+    let case = match too_long(line).map_or_else(|| Case::from_json(&text), Err) {
         Ok(case) => case,
         Err(message) => {
+            let (message, counts) = fault(line, &message);
             let outcome = Outcome::invalid(Reason::Unreadable);
-            let record = json!({"input": text});
+            let record = json!({"input": repeated(&text), "line": line.number});
             append(out, &record.to_string(), &result(grouper, &outcome, &[message]), None);
-            return Counts { invalid: 1, ..Counts::default() };
+            return counts;
         }
     };
     let has_result = case.has_result;
@@ -270,7 +371,7 @@ fn one(grouper: &Grouper, line: &[u8], options: Options, scratch: &mut Scratch, 
     }
     let valid = outcome.status != tongmai_drg::Status::Invalid;
     let grouped = outcome.status == tongmai_drg::Status::Grouped;
-    Counts { cases: 1, grouped: grouped.into(), invalid: (!valid).into() }
+    Counts { grouped: grouped.into(), invalid: (!valid).into(), ..Counts::default() }
 }
 
 fn explained(grouper: &Grouper, case: &Case<'_>, scratch: &mut Scratch) -> Value {
@@ -329,3 +430,6 @@ fn without_result(text: &str) -> String {
     record.retain(|key, _| !RESULT_FIELDS.contains(&key.as_str()));
     Value::Object(record).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use crate::input;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use tongmai_drg::payment::{Bill, Decimal, Method, Outliers, PriceTable, settle as settled, yuan};
@@ -22,6 +22,17 @@ fn prices(path: &Path) -> Result<PriceTable> {
         .map_err(|finding| anyhow::anyhow!("{}: {finding}", path.display()))?;
     findings.iter().for_each(|finding| eprintln!("{finding}"));
     Ok(table)
+}
+
+/// The weights of a published table, by group; the first row of a group counts.
+pub fn weights(path: &Path) -> Result<BTreeMap<String, Decimal>> {
+    let mut weights = BTreeMap::new();
+    for row in prices(path)?.rows {
+        if let Some(weight) = row.weight.and_then(|weight| Decimal::parse(&weight.to_string())) {
+            weights.entry(row.drg).or_insert(weight);
+        }
+    }
+    Ok(weights)
 }
 
 /// Runs `drg price`.

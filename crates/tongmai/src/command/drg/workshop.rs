@@ -7,7 +7,12 @@ use clap::Args;
 use std::io::BufRead;
 use std::path::PathBuf;
 use tongmai_base::Severity;
+use tongmai_drg::payment::Decimal;
+use tongmai_drg::settlement::scheme::{Insurance, Pay, Scheme};
 use tongmai_drg::{Case, Grouper, check as checks, diff as diffs, witness};
+
+/// Yuan of the budget that a table of weights is played through with.
+const TRIAL_BUDGET: i128 = 100_000_001;
 
 /// Arguments of `drg check`.
 #[derive(Args)]
@@ -21,15 +26,37 @@ pub struct CheckArguments {
     /// Also look for a case of every group, and name the groups that none was found for.
     #[arg(long)]
     witness: bool,
+    /// Also check a payment scheme (.json) beside the pack: weights, their order, and whether its budgets close.
+    #[arg(long, value_name = "FILE", conflicts_with = "weights")]
+    scheme: Option<PathBuf>,
+    /// Also check a published table of weights (.csv) beside the pack, with a trial budget.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
     /// Fail when there is an error.
     #[arg(long)]
     strict: bool,
 }
 
+/// The scheme that is to be checked with the pack: a file of its own, or a table of weights with a trial budget.
+fn scheme(arguments: &CheckArguments) -> Result<Option<Scheme>> {
+    if let Some(path) = &arguments.scheme {
+        let (scheme, _) = Scheme::from_json(&input::read_text(path)?)
+            .map_err(|finding| anyhow::anyhow!("{}: {finding}", path.display()))?;
+        return Ok(Some(scheme));
+    }
+    let Some(path) = &arguments.weights else { return Ok(None) };
+    let weights = super::pay::weights(path)?;
+    let pool = Insurance { name: String::new(), pay: Pay::Budget(Decimal(TRIAL_BUDGET * Decimal::ONE.0)) };
+    Ok(Some(Scheme { weights, insurances: [("trial".to_owned(), pool)].into(), ..Scheme::default() }))
+}
+
 /// Runs `drg check`.
 pub fn check(arguments: &CheckArguments) -> Result<()> {
     let pack = files::open_pack(&arguments.pack, arguments.tables.as_deref())?;
-    let findings = checks::check(&pack);
+    let mut findings = checks::check(&pack);
+    if let Some(scheme) = scheme(arguments)? {
+        findings.extend(checks::scheme::check(&pack, &scheme));
+    }
     for remark in &pack.manifest.remarks {
         println!("import: {remark}");
     }
