@@ -9,6 +9,7 @@ pub mod document;
 pub mod fact;
 pub mod reconcile;
 pub mod rules;
+mod sign;
 pub mod task;
 mod watch;
 mod work;
@@ -155,6 +156,3 @@ impl Surveillance {
         thread.spawn(move || runtime.block_on(follow)).map(drop)
     }
 }
-
-#[cfg(test)]
-mod tests;
