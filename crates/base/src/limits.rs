@@ -60,6 +60,13 @@ pub const XML_ELEMENTS: usize = 200_000;
 /// Most attributes of one XML element.
 pub const XML_ATTRIBUTES: usize = 64;
 
+/// Largest GeoJSON file of an operator's own boundaries, in bytes.
+pub const MAP_BYTES: usize = 2 * 1024 * 1024;
+/// Most features of such a file.
+pub const MAP_FEATURES: usize = 4_000;
+/// Most points of such a file.
+pub const MAP_POINTS: usize = 100_000;
+
 /// Most messages that wait for a store that cannot take them.
 pub const WAITING_MESSAGES: usize = 10_000;
 /// Most channels (door and sender) that are counted apart.
@@ -106,5 +113,8 @@ pub const TABLE: &[(&str, u64, &str)] = &[
     ("message-findings", MESSAGE_FINDINGS as u64, "findings"),
     ("xml-depth", XML_DEPTH as u64, "levels"),
     ("xml-elements", XML_ELEMENTS as u64, "elements"),
+    ("map", MAP_BYTES as u64, "bytes"),
+    ("map-features", MAP_FEATURES as u64, "features"),
+    ("map-points", MAP_POINTS as u64, "points"),
     ("xml-attributes", XML_ATTRIBUTES as u64, "attributes"),
 ];

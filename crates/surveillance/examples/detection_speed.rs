@@ -1,15 +1,21 @@
-//! Speed of the batches. `cargo run --release -p tongmai-surveillance --example detection_speed`
+//! Speed of the batches, and of R beside them where it is installed (Debian `r-cran-surveillance`).
+//! `cargo run --release -p tongmai-surveillance --example detection_speed`
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Instant;
+
 use tongmai_surveillance::batch::{DAILY_HISTORY, Daily, PERCENTILE_VALUES, daily, farrington_flexible};
 use tongmai_surveillance::farrington::Flexible;
 use tongmai_surveillance::satscan::Parameters;
-use tongmai_surveillance::series::Series;
+use tongmai_surveillance::series::{Point, Series};
 
 /// Counties times diseases.
 const SERIES: usize = 2_978 * 42;
 const WEEKS: usize = 313;
 const STRATA: usize = 2_500_000;
+/// Series that R looks at: it takes a minute for ten thousand.
+const R_SERIES: usize = 3_000;
 
 /// SplitMix64, so that every run sees the same counts.
 fn next(state: &mut u64) -> u64 {
@@ -63,6 +69,47 @@ fn measure<T>(what: &str, work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// The last week of some series through R's `farringtonFlexible`: its time a series, and whether its alarms are
+/// ours. Without R nothing is said.
+fn beside_r(series: &[Series], ours: &[Point]) {
+    const SCRIPT: &str = "suppressPackageStartupMessages(library(surveillance)); \
+        d <- t(as.matrix(read.csv('stdin', header = FALSE))); \
+        s <- sts(observed = d, frequency = 52, start = c(2015, 1)); \
+        c <- list(range = nrow(d), b = 5, w = 3, noPeriods = 10, pastWeeksNotIncluded = 26, \
+          pThresholdTrend = 1, thresholdMethod = 'nbPlugin', alpha = 0.01, weightsThreshold = 2.58, verbose = FALSE); \
+        t <- system.time(r <- suppressWarnings(farringtonFlexible(s, c)))[3]; \
+        cat(t, as.integer(alarms(r)[1, ]))";
+    let rscript =
+        Command::new("Rscript").args(["-e", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let Ok(mut rscript) = rscript else { return };
+    let rows: Vec<String> = series
+        .iter()
+        .map(|one| one.observed.iter().map(f64::to_string).collect::<Vec<_>>().join(","))
+        .collect();
+    if let Some(mut input) = rscript.stdin.take() {
+        // R reads all before it answers; when it does not read, its answer says so.
+        let _ = input.write_all(rows.join("\n").as_bytes());
+    }
+    let Ok(answer) = rscript.wait_with_output() else { return };
+    let text = String::from_utf8_lossy(&answer.stdout);
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let Some((seconds, alarms)) = numbers.split_first().filter(|(_, alarms)| alarms.len() == ours.len())
+    else {
+        return println!("  R gave no answer");
+    };
+    let differing = alarms
+        .iter()
+        .zip(ours)
+        .filter(|(theirs, ours)| (**theirs > 0.0) != (ours.alarm == Some(true)))
+        .count();
+    println!(
+        "  R's farringtonFlexible: {:.2} ms a series-week, {:.0} s for all; {differing} of {} alarms differ",
+        seconds * 1e3 / series.len() as f64,
+        seconds * SERIES as f64 / series.len() as f64,
+        series.len()
+    );
+}
+
 fn main() {
     let mut state = 20_261_121;
     // The same counts several times over keep the bench's own memory small.
@@ -80,6 +127,7 @@ fn main() {
     let pruned = measure("Farrington Flexible, 125,076 series, limit54 first", || {
         farrington_flexible(&all, &method, true)
     });
+    beside_r(&all[..R_SERIES], &every[..R_SERIES]);
     assert!(every.iter().zip(&pruned).all(|(a, b)| a.alarm == Some(true) || b.alarm != Some(true)));
     drop(all);
 

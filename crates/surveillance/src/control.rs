@@ -71,6 +71,42 @@ pub fn is_discovery(qvalue: f64, rate: f64, learnt_value: f64) -> bool {
     qvalue <= (rate * weight).min(0.9)
 }
 
+/// Odds, before anything is learnt, that an outbreak of a given disease begins in a given county on a given day:
+/// one in thirty years.
+pub const PRIOR_ODDS: f64 = 1e-4;
+
+/// The least chance at which a signal is raised. Most signals are far surer: at this edge, about four in ten of
+/// all that are raised are real (example `province_year`).
+pub const LEAST_CHANCE: f64 = 0.05;
+
+/// What the signals of a disease promised, as chances, and what was kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Promise {
+    /// Signals that were confirmed.
+    pub confirmed: f64,
+    /// Sum of the chances that they were raised with.
+    pub promised: f64,
+}
+
+impl Promise {
+    /// Promises that weigh as much as nothing known.
+    const WEIGHT: f64 = 3.0;
+
+    /// Adds what became of a signal.
+    pub fn record(&mut self, chance: f64, confirmed: bool) {
+        self.promised += chance;
+        self.confirmed += f64::from(u8::from(confirmed));
+    }
+
+    /// The chance that a signal with this Bayes factor is real: the prior odds times the factor, times how signals
+    /// of the disease kept what they promised (a gamma–Poisson mean around one).
+    pub fn chance(self, factor: f64) -> f64 {
+        let kept = (self.confirmed + Promise::WEIGHT) / (self.promised + Promise::WEIGHT);
+        let odds = PRIOR_ODDS * factor * kept;
+        odds / (1.0 + odds)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +130,18 @@ mod tests {
         assert!(is_discovery(0.2, 0.2, 0.4) && !is_discovery(0.21, 0.2, 0.4));
         assert!(!is_discovery(0.1, 0.2, 0.1) && is_discovery(0.5, 0.2, 0.8));
         assert!(!is_discovery(f64::NAN, 0.2, 0.4));
+    }
+
+    #[test]
+    fn a_disease_that_promised_too_much_must_promise_more() {
+        let mut promise = Promise::default();
+        let fresh = promise.chance(1e4);
+        assert!((fresh - 0.5).abs() < 1e-12);
+        (0..6).for_each(|_| promise.record(0.5, false));
+        assert!((promise.chance(1e4) - 1.0 / 3.0).abs() < 1e-12);
+        (0..6).for_each(|_| promise.record(0.5, true));
+        assert!(promise.chance(1e4) > 0.49);
+        assert_eq!(promise.chance(0.0), 0.0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! point, or the reason why there is none. Nothing here reads a file, a clock
 //! or a random device: who simulates hands in a seed.
 
+mod assertion;
 pub mod batch;
 pub mod case;
 pub mod chain;
@@ -32,6 +33,7 @@ pub mod scan;
 pub mod series;
 pub mod signal;
 pub mod special;
+pub mod syndrome;
 pub mod table;
 pub mod trigger;
 

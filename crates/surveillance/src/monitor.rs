@@ -8,6 +8,8 @@
 //! school are. Windows of three, seven and fourteen days are judged together, so that a point source is seen
 //! in days and a slow one in weeks.
 
+pub mod odds;
+
 use crate::counts::CountDistribution;
 
 /// Counts of one stratum by day, days without a case left out.
@@ -77,6 +79,15 @@ pub struct Watch {
     pub place_variance: f64,
     /// Cases' worth of "as usual" against which what is going on now is weighed.
     pub inertia: f64,
+    /// Share of cases that bring a second one in their household.
+    pub household_share: f64,
+    /// Days after which half of these second cases are there: within few days a place's cases are single ones.
+    pub household_days: f64,
+    /// How the chance that an outbreak lies in a place grows with the cases the place had in a year: 0 not at all, 1 in
+    /// proportion.
+    pub place_exponent: f64,
+    /// Days of the rest of the county that tell its level now, at least.
+    pub level_days: i64,
 }
 
 /// What a region has on a day: the counts of all its counties, and what a week of it holds by history.
@@ -104,6 +115,10 @@ impl Default for Watch {
             county_variance: 0.06,
             place_variance: 0.02,
             inertia: 5.0,
+            household_share: 0.1,
+            household_days: 4.0,
+            place_exponent: 0.5,
+            level_days: 10,
         }
     }
 }
@@ -114,7 +129,8 @@ pub const WINDOWS: [i64; 3] = [3, 7, 14];
 /// What one judgement came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
-    /// The place within the county, or the county as a whole.
+    /// The place within the county that speaks most for an outbreak, or the county as a whole; what follows but the
+    /// two chances is of this place.
     pub place: Option<usize>,
     /// Days of the window.
     pub window: i64,
@@ -124,8 +140,11 @@ pub struct Judgement {
     pub expected: f64,
     /// Overdispersion of the background.
     pub dispersion: f64,
-    /// Chance of so many or more, for all windows and places together.
+    /// Chance of so many or more anywhere, for all windows and places together.
     pub pvalue: f64,
+    /// How much likelier all that is seen, in the county and in its places, is with an outbreak that began on one
+    /// of the last [`odds::ONSETS`] days than without: the sum over these days.
+    pub factor: f64,
 }
 
 impl Judgement {
@@ -222,7 +241,7 @@ impl Watch {
         let share = self.share(county, region.counts, 2.0, day);
         let alone = share > ALONE;
         let week = if alone { self.background(county, since, day).week } else { share * region.week };
-        let means = WINDOWS.map(|window| {
+        let expected = |window: i64| {
             let usual = week * window as f64 / 7.0;
             if alone {
                 return usual;
@@ -230,35 +249,56 @@ impl Watch {
             let of = |counts: &DailyCounts| f64::from(counts.between(day - window + 1, day));
             let others = (of(region.counts) - of(county)).max(0.0);
             usual * self.now(others, region.week * window as f64 / 7.0 * (1.0 - share))
-        });
+        };
+        let means = WINDOWS.map(expected);
+        let since_onset: [f64; odds::ONSETS] = std::array::from_fn(|at| expected(at as i64 + 1));
         let variance = if alone { 2.0 * self.county_variance } else { self.county_variance };
-        let dispersion = means.map(|mean| self.least_dispersion + variance * mean);
-        let mut best = self.best(county, means, dispersion, day, 1.0, None);
+        let spread = |mean: f64| self.least_dispersion + variance * mean;
+        let own = self.best(county, means, means.map(spread), day, 1.0, None);
+        let onset_spread = |days: i64, mean: f64| self.households(days) + variance * mean;
+        let whole = factor(county, &since_onset, onset_spread, day);
+        let mut sum = Scanned { pvalue: own.map_or(1.0, |own| own.pvalue), factors: 0.0, most: (whole, own) };
+        let weights = self.weights(places, day);
         for (index, place) in places.iter().enumerate() {
             if place.between(day - WINDOWS[2] + 1, day) < self.least_cases {
+                // A single case speaks for nothing; none, hardly against it.
                 continue;
             }
             let share = self.share(place, county, places.len() as f64, day);
             let own = f64::from(place.between(day - 377, day - 14));
-            let mut dispersion = [0.0; WINDOWS.len()];
-            let mut expected = [0.0; WINDOWS.len()];
-            for (at, window) in WINDOWS.into_iter().enumerate() {
-                let of = |counts: &DailyCounts| f64::from(counts.between(day - window + 1, day));
+            // A share that few cases tell is uncertain itself.
+            let variance = self.place_variance + 1.0 / (own + SHARE_INERTIA);
+            let spread = |mean: f64| self.least_dispersion + mean * variance;
+            let of_place = |days: i64, mean: f64, level_days: i64| {
+                let level_days = level_days.max(days);
+                let of = |counts: &DailyCounts| f64::from(counts.between(day - level_days + 1, day));
                 let others = (of(county) - of(place)).max(0.0);
-                expected[at] = share * means[at] * self.now(others, means[at] * (1.0 - share));
-                // A share that few cases tell is uncertain itself.
-                dispersion[at] = self.least_dispersion
-                    + expected[at] * (self.place_variance + 1.0 / (own + SHARE_INERTIA));
-            }
-            let found = self.best(place, expected, dispersion, day, places.len() as f64, Some(index));
-            if let Some(found) = found
-                && best.is_none_or(|best| found.pvalue < best.pvalue)
-            {
-                best = Some(found);
-            }
+                let usual = mean * level_days as f64 / days as f64;
+                share * mean * self.now(others, usual * (1.0 - share))
+            };
+            let expected = std::array::from_fn(|at| of_place(WINDOWS[at], means[at], 0));
+            let found =
+                self.best(place, expected, expected.map(spread), day, places.len() as f64, Some(index));
+            let expected =
+                std::array::from_fn(|at| of_place(at as i64 + 1, since_onset[at], self.level_days));
+            let onset_spread = |days: i64, mean: f64| self.households(days) + variance * mean;
+            let speaks = factor(place, &expected, onset_spread, day);
+            sum.add(found, speaks, weights[index]);
         }
-        // Two questions were asked: the county, and its places.
-        best.map(|best| Judgement { pvalue: (2.0 * best.pvalue).min(1.0), ..best })
+        sum.judgement(whole, places.is_empty())
+    }
+
+    /// Variance over mean that households make within so many days.
+    fn households(&self, days: i64) -> f64 {
+        1.0 + 2.0 * self.household_share * days as f64 / (days as f64 + self.household_days)
+    }
+
+    /// The chance of each place that an outbreak lies in it, all together one.
+    fn weights(&self, places: &[&DailyCounts], day: i64) -> Vec<f64> {
+        let cases = |place: &&DailyCounts| f64::from(place.between(day - 377, day - 14)) + 0.1;
+        let weights: Vec<f64> = places.iter().map(|place| cases(place).powf(self.place_exponent)).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / sum).collect()
     }
 
     fn best(
@@ -280,11 +320,55 @@ impl Watch {
             // The windows overlap: they count for two.
             let pvalue = (chance * tests * 2.0).min(1.0);
             if best.is_none_or(|best| pvalue < best.pvalue) {
-                best = Some(Judgement { place, window, observed, expected, dispersion, pvalue });
+                best = Some(Judgement { place, window, observed, expected, dispersion, pvalue, factor: 0.0 });
             }
         }
         best
     }
+}
+
+/// What the county and its places came to, one after the other.
+struct Scanned {
+    /// The least p-value.
+    pvalue: f64,
+    /// Factors of the places, each with its chance.
+    factors: f64,
+    /// The stratum whose own factor is the largest.
+    most: (f64, Option<Judgement>),
+}
+
+impl Scanned {
+    fn add(&mut self, found: Option<Judgement>, factor: f64, weight: f64) {
+        self.pvalue = self.pvalue.min(found.map_or(1.0, |found| found.pvalue));
+        self.factors += weight * factor;
+        if found.is_some() && (factor > self.most.0 || self.most.1.is_none()) {
+            self.most = (factor, found);
+        }
+    }
+
+    /// Two questions were asked, the county and its places: each has half the chance.
+    fn judgement(self, whole: f64, alone: bool) -> Option<Judgement> {
+        let factor = if alone { whole } else { f64::midpoint(whole, self.factors) };
+        self.most.1.map(|most| Judgement { pvalue: (2.0 * self.pvalue).min(1.0), factor, ..most })
+    }
+}
+
+/// The factors of a stratum over the days on which an outbreak may have begun.
+fn factor(
+    counts: &DailyCounts,
+    expected: &[f64; odds::ONSETS],
+    spread: impl Fn(i64, f64) -> f64,
+    day: i64,
+) -> f64 {
+    let of_onset = |(at, mean): (usize, &f64)| {
+        let observed = counts.between(day - at as i64, day);
+        // An outbreak's first day has a case.
+        if counts.between(day - at as i64, day - at as i64) == 0 {
+            return 0.0;
+        }
+        odds::factor(observed, *mean, spread(at as i64 + 1, *mean), at + 1)
+    };
+    expected.iter().enumerate().map(of_onset).sum()
 }
 
 /// Up to this mean and dispersion a surplus comes in twos.

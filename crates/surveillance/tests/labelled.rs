@@ -10,6 +10,9 @@ const NOTES: &str = include_str!("vectors/labelled-notes.tsv");
 /// A smaller set that the rules were not mended by.
 const MORE: &str = include_str!("vectors/labelled-notes-2.tsv");
 
+/// A third one, written before the grammar of assertion.
+const UNSEEN: &str = include_str!("vectors/labelled-notes-3.tsv");
+
 #[test]
 fn labelled_notes() {
     let (recall, precision, class_a) = measure(NOTES);
@@ -26,8 +29,20 @@ fn notes_that_the_rules_were_not_mended_by() {
     assert_eq!(class_a, 0, "class A was missed");
 }
 
-/// Recall, precision, and cases of class A that were missed.
+/// The set that no rule was ever mended by: only its totals are printed, never which notes were judged wrongly.
+#[test]
+fn notes_of_which_only_the_totals_are_known() {
+    let (recall, precision, class_a) = totals(UNSEEN, false);
+    assert!(recall >= 0.9 && precision >= 0.8, "recall {recall}, precision {precision}");
+    assert_eq!(class_a, 0, "class A was missed");
+}
+
 fn measure(notes: &str) -> (f64, f64, usize) {
+    totals(notes, true)
+}
+
+/// Recall, precision, and cases of class A that were missed.
+fn totals(notes: &str, listed: bool) -> (f64, f64, usize) {
     let (pack, _) = Pack::parse(SHIPPED);
     let day = parse_date("2026-05-01").expect("a date");
     let (mut wanted, mut hit, mut triggered, mut right, mut ordinary, mut class_a) = (0, 0, 0, 0, 0, 0);
@@ -68,6 +83,6 @@ fn measure(notes: &str) -> (f64, f64, usize) {
         share(doubt, hit),
         ordinary - quiet
     );
-    wrong.iter().take(80).for_each(|line| println!("{line}"));
+    wrong.iter().take(if listed { 80 } else { 0 }).for_each(|line| println!("{line}"));
     (recall, precision, class_a)
 }

@@ -124,6 +124,7 @@ async fn every_page_in_a_browser() {
         ("lines", "/surveillance/lines".into()),
         ("disease", "/surveillance/disease/influenza".into()),
         ("map", "/surveillance/map?disease=influenza".into()),
+        ("syndromes", "/surveillance/syndromes".into()),
         ("duplicates", "/surveillance/duplicates".into()),
         ("figures", "/surveillance/figures".into()),
         ("desk", "/desk".into()),

@@ -130,12 +130,26 @@ async fn the_laboratory_and_the_epidemiologist() {
     assert_eq!(bad.status, 400);
     // The day's list of the national system beside ours.
     let list = "number,card,name,disease,state\n9901-2026-0001,,马成,霍乱,province\n77,,某人,麻疹,accepted";
-    let compared = ask(&site, Method::POST, "/surveillance/reconcile", &[("list", list)]).await;
+    let nobody = ask(&site, Method::POST, "/surveillance/reconcile", &[("list", list)]).await;
+    assert_eq!(nobody.status, 400, "somebody reconciles");
+    let form = [("list", list), ("who", "疾控 王")];
+    let compared = ask(&site, Method::POST, "/surveillance/reconcile", &form).await;
     assert!(
-        compared.text.contains("本地没有报卡") && compared.text.contains("状态不同"),
+        compared.text.contains("本地没有报卡") && compared.text.contains("已按清单更新 1 张报卡"),
         "{}",
         compared.text
     );
+    assert!(
+        get(&site, &card).await.text.contains("省级已审"),
+        "what the national side decided is on the card"
+    );
+    own_boundaries(&site).await;
+    let syndromes = get(&site, "/surveillance/syndromes?syndrome=diarrhoea").await;
+    for words in ["流感样病例", "发热出疹", "近 7 天就诊", "class=band"] {
+        assert!(syndromes.text.contains(words), "{words}: {}", syndromes.text);
+    }
+    let detail = get(&site, "/surveillance/disease/syndrome-diarrhoea").await;
+    assert!(detail.status == 200 && detail.text.contains("腹泻"), "{}", detail.text);
     // The missed reports of the county's history are there to choose from.
     let figures = get(&site, "/surveillance/figures").await;
     assert!(figures.text.contains("漏报搜索") && figures.text.contains("补报"), "{}", figures.text);
@@ -143,6 +157,40 @@ async fn the_laboratory_and_the_epidemiologist() {
     let mut looks = 0;
     site.access.entries(&mut |entry| looks += usize::from(entry.operation == 7)).expect("a log");
     assert!(looks >= 8, "{looks}");
+}
+
+/// The operator's own boundaries: refused without a review number, drawn with it, and gone again.
+async fn own_boundaries(site: &Site) {
+    let square = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"name":"河口镇"},
+        "geometry":{"type":"Polygon","coordinates":[[[100,30],[101,30],[101,31],[100,31],[100,30]]]}}]}"#;
+    let send = async |fields: &[(&str, &str)]| {
+        let part = |(name, text): &(&str, &str)| {
+            format!("--bound\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+        };
+        let body = format!("{}--bound--\r\n", fields.iter().map(part).collect::<String>());
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            hyper::header::CONTENT_TYPE,
+            "multipart/form-data; boundary=bound".parse().expect("a header"),
+        );
+        let asked = Asked {
+            requester: tongmai_access::Requester::shared_local(),
+            method: Method::POST,
+            path: "/surveillance/map".into(),
+            query: String::new(),
+            headers,
+            body: Bytes::from(body),
+        };
+        (site.pages)(asked).await.status().as_u16()
+    };
+    assert!(!get(site, "/surveillance/map").await.text.contains("tiles land"), "none is shipped");
+    assert_eq!(send(&[("review", "无"), ("source", "甲"), ("file", square)]).await, 400);
+    assert_eq!(send(&[("review", "川S（2026）001号"), ("source", "甲"), ("file", "{}")]).await, 400);
+    assert_eq!(send(&[("review", "川S（2026）001号"), ("source", "甲测绘院"), ("file", square)]).await, 303);
+    let map = get(site, "/surveillance/map").await.text;
+    assert!(map.contains("tiles land") && map.contains("审图号：川S（2026）001号 · 甲测绘院"), "{map}");
+    assert_eq!(send(&[("remove", "1")]).await, 303);
+    assert!(!get(site, "/surveillance/map").await.text.contains("tiles land"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

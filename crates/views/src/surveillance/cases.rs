@@ -18,8 +18,9 @@ use tongmai_surveillance::case::{CardState, LATE_ARRIVAL};
 use tongmai_surveillance::monitor::DailyCounts;
 
 use super::fact::{self, Finding, day_of};
-use super::rules::Rules;
-use super::task::{self, Card, Contact, Signal, Work};
+use super::rules::{Rules, counted_as};
+use super::sign::{self, Sign};
+use super::task::{self, Card, Contact, Reconciliation, Signal, Work};
 
 /// First years of the age bands, with their names.
 pub const AGES: [(i64, &str); 9] = [
@@ -56,6 +57,21 @@ pub struct Subject {
     pub likeness: u64,
     /// Findings by the resource that made them.
     pub findings: BTreeMap<i64, Vec<Finding>>,
+    /// Syndromes by the resource that speaks of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signs: BTreeMap<i64, Sign>,
+}
+
+impl Subject {
+    /// Where and whom a case or visit of a day is counted for.
+    fn stratum(&self, day: i64) -> Stratum {
+        Stratum {
+            county: self.county.clone(),
+            town: self.town.clone(),
+            age: age_band(self.birth, day),
+            sex: if self.sex.is_empty() { "u".into() } else { self.sex.clone() },
+        }
+    }
 }
 
 /// A case: one illness of one patient.
@@ -143,9 +159,12 @@ pub struct Cases {
     cards: BTreeMap<i64, Card>,
     signals: BTreeMap<i64, Signal>,
     contacts: BTreeMap<i64, Contact>,
+    reconciliations: BTreeMap<i64, Reconciliation>,
     // What follows is worked out from the above.
     cases: BTreeMap<String, Vec<Case>>,
     counts: BTreeMap<(String, Stratum), DailyCounts>,
+    /// Visits of each patient with a syndrome: its bit, day and stratum, as they are counted.
+    visited: BTreeMap<String, Vec<(u8, i64, Stratum)>>,
     card_keys: BTreeMap<String, i64>,
     /// Cards of which one is an alarm.
     class_a: BTreeSet<String>,
@@ -178,6 +197,8 @@ struct Written {
     cards: BTreeMap<i64, Card>,
     signals: BTreeMap<i64, Signal>,
     contacts: BTreeMap<i64, Contact>,
+    #[serde(default)]
+    reconciliations: BTreeMap<i64, Reconciliation>,
 }
 
 impl Cases {
@@ -259,6 +280,11 @@ impl Cases {
     pub fn contacts_of(&self, card: &str) -> impl Iterator<Item = &Contact> {
         let keys = self.contacts_of.get(card).into_iter().flatten();
         keys.filter_map(|key| self.contacts.get(key))
+    }
+
+    /// The last reconciliation with 网络直报.
+    pub fn last_reconciliation(&self) -> Option<&Reconciliation> {
+        self.reconciliations.values().max_by_key(|it| it.written)
     }
 
     /// Other records that look like this one: same name, sex and day of birth.
@@ -447,28 +473,39 @@ impl Cases {
 
     fn said(&mut self, key: i64, kind: &str, json: &Json<'_>, received: i64) {
         let said = fact::read(&self.rules.clone(), kind, json, received);
+        let sign = sign::read(&self.rules.syndromes, kind, json, received);
         let former = self.owners.remove(&key);
         if let Some(patient) = &former
             && let Some(subject) = self.subjects.get_mut(patient)
         {
             subject.findings.remove(&key);
+            subject.signs.remove(&key);
         }
-        if let Some(mut said) = said {
-            let organization = self.encounters.get(&said.encounter).cloned().unwrap_or_default();
-            for finding in &mut said.findings {
-                organization.clone_into(&mut finding.organization);
-                finding.position = self.position;
-            }
-            self.owners.insert(key, said.patient.clone());
-            let subject = self.subjects.entry(said.patient.clone()).or_default();
-            subject.findings.insert(key, said.findings);
-            if former.as_ref() != Some(&said.patient) {
-                self.work_out(&said.patient);
-            }
+        let patient = said.as_ref().map(|said| &said.patient).or(sign.as_ref().map(|(patient, _)| patient));
+        let patient = patient.cloned();
+        if let Some(patient) = &patient {
+            self.owners.insert(key, patient.clone());
+            let subject = self.subjects.entry(patient.clone()).or_default();
+            subject.signs.extend(sign.map(|(_, sign)| (key, sign)));
+        }
+        if let Some(said) = said {
+            self.keep_findings(key, said);
+        }
+        if let Some(patient) = patient.as_ref().filter(|patient| former.as_ref() != Some(*patient)) {
+            self.work_out(patient);
         }
         if let Some(patient) = former {
             self.work_out(&patient);
         }
+    }
+
+    fn keep_findings(&mut self, key: i64, mut said: fact::Said) {
+        let organization = self.encounters.get(&said.encounter).cloned().unwrap_or_default();
+        for finding in &mut said.findings {
+            organization.clone_into(&mut finding.organization);
+            finding.position = self.position;
+        }
+        self.subjects.entry(said.patient).or_default().findings.insert(key, said.findings);
     }
 
     fn task(&mut self, key: i64, json: &Json<'_>) {
@@ -479,6 +516,9 @@ impl Cases {
             Some(Work::Signal(signal)) => self.keep_task(key, Work::Signal(Signal { position, ..signal })),
             Some(Work::Contact(contact)) => {
                 self.keep_task(key, Work::Contact(Contact { position, ..contact }))
+            }
+            Some(Work::Reconciliation(done)) => {
+                self.keep_task(key, Work::Reconciliation(Reconciliation { position, ..done }))
             }
             None => {}
         }
@@ -492,6 +532,7 @@ impl Cases {
                 self.contacts.insert(key, contact);
             }
             Work::Signal(signal) => drop(self.signals.insert(key, signal)),
+            Work::Reconciliation(done) => drop(self.reconciliations.insert(key, done)),
         }
     }
 
@@ -513,6 +554,7 @@ impl Cases {
 
     fn forget_task(&mut self, key: i64) {
         self.signals.remove(&key);
+        self.reconciliations.remove(&key);
         if let Some(card) = self.cards.remove(&key) {
             self.card_keys.remove(&card.id);
             self.class_a.remove(&card.id);
@@ -536,11 +578,13 @@ impl Cases {
         self.forget_task(key);
         let Some(patient) = self.owners.remove(&key) else { return };
         let Some(subject) = self.subjects.get_mut(&patient) else { return };
-        if subject.findings.remove(&key).is_none() {
+        let (found, sign) = (subject.findings.remove(&key), subject.signs.remove(&key));
+        if found.is_none() && sign.is_none() {
             // The patient's own resource: what was known of the person goes.
             let findings = std::mem::take(&mut subject.findings);
+            let signs = std::mem::take(&mut subject.signs);
             let likeness = subject.likeness;
-            *subject = Subject { findings, ..Subject::default() };
+            *subject = Subject { findings, signs, ..Subject::default() };
             if let Some(others) = self.alike.get_mut(&likeness) {
                 others.remove(&patient);
             }
@@ -567,6 +611,43 @@ impl Cases {
             self.cases.insert(patient.to_owned(), cases);
         }
         self.count(patient, 1);
+        self.count_syndromes(patient);
+    }
+
+    /// Counts a patient's visits by syndrome anew: a visit counts once for each, whatever speaks of it.
+    fn count_syndromes(&mut self, patient: &str) {
+        for (bit, day, stratum) in self.visited.remove(patient).unwrap_or_default() {
+            self.count_syndrome(bit, day, &stratum, -1);
+        }
+        let Some(subject) = self.subjects.get(patient).filter(|subject| !subject.signs.is_empty()) else {
+            return;
+        };
+        let mut visits: BTreeMap<(&str, i64), (i64, u32)> = BTreeMap::new();
+        for sign in subject.signs.values() {
+            // Without an encounter the day is the visit.
+            let key = (sign.visit.as_str(), if sign.visit.is_empty() { sign.day } else { 0 });
+            let visit = visits.entry(key).or_insert((sign.day, 0));
+            *visit = (visit.0.min(sign.day), visit.1 | sign.syndromes);
+        }
+        let mut counted = Vec::new();
+        for (day, bits) in visits.into_values() {
+            let stratum = subject.stratum(day);
+            let held = (0..u32::BITS as u8).filter(|bit| bits >> bit & 1 == 1);
+            counted.extend(held.map(|bit| (bit, day, stratum.clone())));
+        }
+        for (bit, day, stratum) in &counted {
+            self.since = Some(self.since.map_or(*day, |since| since.min(*day)));
+            self.count_syndrome(*bit, *day, stratum, 1);
+        }
+        self.visited.insert(patient.to_owned(), counted);
+    }
+
+    fn count_syndrome(&mut self, bit: u8, day: i64, stratum: &Stratum, visits: i32) {
+        let Some(syndrome) = self.rules.syndromes.all().get(usize::from(bit)) else { return };
+        let name = counted_as(&syndrome.code);
+        for stratum in stratum.counted() {
+            self.counts.entry((name.clone(), stratum)).or_default().add(day, visits);
+        }
     }
 
     /// Takes a patient's cases off the list of what is pending.
@@ -646,12 +727,7 @@ impl Cases {
             received: finding.received,
             findings: vec![finding.clone()],
             encounter: finding.encounter.clone(),
-            stratum: Stratum {
-                county: subject.county.clone(),
-                town: subject.town.clone(),
-                age: age_band(subject.birth, day),
-                sex: if subject.sex.is_empty() { "u".into() } else { subject.sex.clone() },
-            },
+            stratum: subject.stratum(day),
         }
     }
 }
@@ -673,7 +749,7 @@ fn hash(secret: &[u8; 32], text: &str) -> u64 {
 impl View for Cases {
     const NAME: &'static str = "surveillance";
     const DEFINITION: &'static str =
-        "2: findings with their encounters, visits and Tasks; cases and counts are worked out";
+        "2: findings with their encounters, signs, visits and Tasks; cases and counts are worked out";
 
     fn new(secret: &[u8; 32]) -> Cases {
         Cases::under(super::rules_in_force(), secret)
@@ -722,6 +798,7 @@ impl View for Cases {
             cards: self.cards.clone(),
             signals: self.signals.clone(),
             contacts: self.contacts.clone(),
+            reconciliations: self.reconciliations.clone(),
         };
         let text = serde_json::to_string(&written).unwrap_or_default();
         put(1, out);
@@ -756,6 +833,7 @@ impl View for Cases {
         written.cards.into_iter().for_each(|(key, card)| cases.keep_task(key, Work::Card(card)));
         written.signals.into_iter().for_each(|(key, signal)| cases.keep_task(key, Work::Signal(signal)));
         written.contacts.into_iter().for_each(|(key, contact)| cases.keep_task(key, Work::Contact(contact)));
+        cases.reconciliations = written.reconciliations;
         let patients: Vec<String> = cases.subjects.keys().cloned().collect();
         patients.iter().for_each(|patient| cases.work_out(patient));
         Some(cases)

@@ -113,7 +113,7 @@ pub fn read(rules: &Rules, kind: &str, json: &Json<'_>, received: i64) -> Option
     Some(Said { patient, encounter: encounter.to_owned(), findings })
 }
 
-fn reference<'j>(json: &'j Json<'_>, name: &str) -> Option<&'j str> {
+pub(super) fn reference<'j>(json: &'j Json<'_>, name: &str) -> Option<&'j str> {
     json.get(name)?.text("reference")
 }
 
@@ -121,7 +121,7 @@ fn first_of<'j, 'a>(json: &'j Json<'a>, name: &str) -> Option<&'j Json<'a>> {
     json.items(name).first()
 }
 
-fn said_at(kind: &str, json: &Json<'_>) -> Option<i64> {
+pub(super) fn said_at(kind: &str, json: &Json<'_>) -> Option<i64> {
     let names: &[&str] = match kind {
         "Condition" => &["recordedDate", "onsetDateTime"],
         "Observation" | "DiagnosticReport" => &["issued", "effectiveDateTime"],
@@ -147,13 +147,19 @@ fn triggers(rules: &Rules, kind: &str, json: &Json<'_>, day: i64) -> Vec<Trigger
             texts(rules, &[json.text("summary").unwrap_or(""), json.text("description").unwrap_or("")], day)
         }
         "Composition" => {
-            let mut found = Vec::new();
-            sections(json.items("section"), &mut found);
+            let found = narratives(json);
             let plain: Vec<&str> = found.iter().map(String::as_str).collect();
             texts(rules, &plain, day)
         }
         _ => Vec::new(),
     }
+}
+
+/// The narratives of a document's sections, without their tags.
+pub(super) fn narratives(document: &Json<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    sections(document.items("section"), &mut found);
+    found
 }
 
 fn sections(sections: &[Json<'_>], out: &mut Vec<String>) {
@@ -188,7 +194,7 @@ fn without_tags(div: &str) -> String {
 }
 
 /// All names of a concept.
-fn names(concept: Option<&Json<'_>>) -> String {
+pub(super) fn names(concept: Option<&Json<'_>>) -> String {
     let Some(concept) = concept else { return String::new() };
     let mut names: Vec<&str> = concept.text("text").into_iter().collect();
     for coding in concept.items("coding") {
@@ -211,7 +217,7 @@ pub fn person_name(patient: &Json<'_>) -> String {
 }
 
 /// Whether a code is written as ICD-10 writes them.
-fn is_icd(code: &str) -> bool {
+pub(super) fn is_icd(code: &str) -> bool {
     let bytes = code.as_bytes();
     (3..=12).contains(&bytes.len())
         && bytes[0].is_ascii_uppercase()

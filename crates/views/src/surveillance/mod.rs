@@ -9,6 +9,7 @@ pub mod document;
 pub mod fact;
 pub mod reconcile;
 pub mod rules;
+mod sign;
 pub mod task;
 mod visible;
 mod watch;
@@ -163,6 +164,3 @@ impl Surveillance {
         thread.spawn(move || runtime.block_on(follow)).map(drop)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -369,6 +369,43 @@ impl Contact {
     }
 }
 
+/// A day's reconciliation with 网络直报: how many rows were compared, what was taken over, what still differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciliation {
+    /// Id of its Task.
+    pub id: String,
+    /// When it was written.
+    pub written: i64,
+    /// `rows`, `applied`, `differences`, as numbers.
+    pub items: Items,
+    /// Who.
+    pub notes: Vec<Note>,
+    /// Position of the version in the ledger, where the view knows it: what is shown is logged by it.
+    #[serde(default)]
+    pub position: u64,
+}
+
+impl Reconciliation {
+    /// One of its numbers.
+    pub fn number(&self, code: &str) -> i64 {
+        self.items.get(code).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// The Task of this reconciliation.
+    pub fn to_task(&self) -> Value {
+        let mut task = head("reconciliation", &self.id, "", "completed", "order", "done");
+        task["authoredOn"] = json!(Instant(self.written).to_fhir());
+        task["lastModified"] = json!(Instant(self.written).to_fhir());
+        task["input"] = Value::Array(inputs(&self.items));
+        finish(task, &Items::new(), &self.notes)
+    }
+
+    fn read(common: Common, json: &Json<'_>) -> Option<Reconciliation> {
+        let (id, items, notes) = (common.id, common.items, common.notes);
+        Some(Reconciliation { id, written: moment(json, "lastModified")?, items, notes, position: 0 })
+    }
+}
+
 /// A Task of surveillance.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
@@ -378,6 +415,8 @@ pub enum Work {
     Signal(Signal),
     /// A contact.
     Contact(Contact),
+    /// A reconciliation.
+    Reconciliation(Reconciliation),
 }
 
 /// Reads a Task; `None` when it is none of surveillance.
@@ -421,6 +460,7 @@ pub fn read(json: &Json<'_>) -> Option<Work> {
         "report-card" => Card::read(common, json).map(Work::Card),
         "signal" => Signal::read(common, json).map(Work::Signal),
         "contact" => Contact::read(common, json).map(Work::Contact),
+        "reconciliation" => Reconciliation::read(common, json).map(Work::Reconciliation),
         _ => None,
     }
 }
@@ -562,9 +602,17 @@ mod tests {
             created: 1_795_222_800_000,
             written: 1_795_222_800_000,
             items: items(&[("name", "张三"), ("site", "农贸市场"), ("until", "2026-11-26")]),
-            notes: vec![note],
+            notes: vec![note.clone()],
             position: 0,
         };
         round(Work::Contact(contact.clone()), contact.to_task());
+        let reconciliation = Reconciliation {
+            id: "reconciliation-2026-11-21".into(),
+            written: 1_795_222_800_000,
+            items: items(&[("rows", "3"), ("applied", "1"), ("differences", "0")]),
+            notes: vec![note],
+            position: 0,
+        };
+        round(Work::Reconciliation(reconciliation.clone()), reconciliation.to_task());
     }
 }

@@ -6,7 +6,7 @@ use tongmai_base::time::civil_from_days;
 use tongmai_engine::Outcome;
 use tongmai_store::Seq;
 use tongmai_surveillance::control::{
-    Outcomes, PRIOR, false_discovery, is_discovery, learnt_predictive_value,
+    LEAST_CHANCE, Outcomes, PRIOR, Promise, false_discovery, learnt_predictive_value,
 };
 use tongmai_surveillance::monitor::{DailyCounts, Judgement, Watch};
 use tongmai_surveillance::signal::{Level, SignalState};
@@ -17,14 +17,12 @@ use super::fact::day_of;
 use super::task::{Items, Signal};
 use super::work::stable_id;
 
-/// Share of false alarms that one day's run may hold, for a rule of the prior value.
-const FALSE_DISCOVERY: f64 = 0.2;
-/// No rule is so good that a q-value beyond this is a discovery.
-const MOST: f64 = 0.9;
 /// Days for which a signal stands for its place and disease: no second one is raised.
 const STANDS: i64 = 14;
 /// Signals that one run may raise for each county, single cases of class A apart.
 const BUDGET: usize = 3;
+/// Confirmed signals of which no disease has more: beyond what they could make of a factor nothing is looked up.
+const MANY: f64 = 60.0;
 /// References to cases in an evidence packet.
 const PACKET: usize = 50;
 
@@ -68,6 +66,17 @@ pub fn predictive_value(cases: &Cases, rule: &str, disease: &str, county: &str) 
     learnt_predictive_value(here, everywhere, PRIOR.0, PRIOR.1)
 }
 
+/// What the cluster signals of a disease promised, and what became of them.
+fn promise(cases: &Cases, disease: &str) -> Promise {
+    let mut promise = Promise::default();
+    let closed =
+        |it: &&Signal| it.item("rule") == "cluster" && it.disease == disease && it.state().is_closed();
+    for signal in cases.signals().filter(closed) {
+        promise.record(signal.number("chance").unwrap_or(PRIOR.0), signal.state() == SignalState::Confirmed);
+    }
+    promise
+}
+
 impl Surveillance {
     /// Judges the strata that changed since the last run and writes the signals that are due.
     pub(super) async fn raise(&self) -> Outcome<usize> {
@@ -106,16 +115,17 @@ impl Surveillance {
         pvalues.resize(tests.max(pvalues.len()), 1.0);
         let qvalues = false_discovery(&pvalues);
         let mut due: Vec<Signal> = Vec::new();
+        let best = Promise { confirmed: MANY, promised: 0.0 };
         for (((disease, county), judged), q) in run.judged.iter().zip(&qvalues) {
             // Most are far from it: what became of former signals is looked up for the others.
-            if *q > MOST {
+            if best.chance(judged.factor) < LEAST_CHANCE {
                 continue;
             }
-            let value = predictive_value(cases, "cluster", disease, county);
-            if !is_discovery(*q, FALSE_DISCOVERY, value) || stands(cases, disease, county, today) {
+            let chance = promise(cases, disease).chance(judged.factor);
+            if chance < LEAST_CHANCE || stands(cases, disease, county, judged, today) {
                 continue;
             }
-            due.push(signal(cases, disease, county, judged, *q, value, now));
+            due.push(signal(cases, disease, county, judged, (*q, chance), now));
         }
         due.sort_by(|a, b| b.number("excess").unwrap_or(0.0).total_cmp(&a.number("excess").unwrap_or(0.0)));
         due.truncate(BUDGET * cases.counties().len().max(1));
@@ -123,11 +133,9 @@ impl Surveillance {
     }
 }
 
-/// Townships and age groups of a county with the counts of a disease.
+/// Townships, age groups, and men and women of each age group, of a county with the counts of a disease.
 pub fn parts<'c>(cases: &'c Cases, disease: &str, county: &str) -> Vec<(&'c Stratum, &'c DailyCounts)> {
-    let own = |it: &Stratum| {
-        it.county == county && (!it.town.is_empty() || it.age != ALL_AGES && it.sex.is_empty())
-    };
+    let own = |it: &Stratum| it.county == county && (!it.town.is_empty() || it.age != ALL_AGES);
     cases.strata(disease).filter(|entry| own(entry.0)).collect()
 }
 
@@ -143,12 +151,28 @@ fn judge(cases: &Cases, disease: &str, county: &str, since: i64, today: i64) -> 
     watch.judge(&watch.region(&region, since, today), counts, &parts, since, today)
 }
 
-/// Whether a signal for a disease in a county was raised lately, whatever became of it.
-fn stands(cases: &Cases, disease: &str, county: &str, today: i64) -> bool {
+/// The township, age group and sex that a judgement points to; all of the county when it points to none.
+fn pointed_to(cases: &Cases, disease: &str, county: &str, judged: &Judgement) -> Stratum {
+    let part = judged.place.and_then(|place| parts(cases, disease, county).get(place).map(|it| it.0.clone()));
+    part.unwrap_or_else(|| Stratum::county(county))
+}
+
+fn age_name(age: u8) -> &'static str {
+    AGES.get(usize::from(age)).map_or("", |band| band.1)
+}
+
+/// Whether a signal for a disease was raised lately, whatever became of it, for the same part of a county, or for
+/// the county as a whole.
+fn stands(cases: &Cases, disease: &str, county: &str, judged: &Judgement, today: i64) -> bool {
+    let part = pointed_to(cases, disease, county, judged);
+    let own = [part.town.as_str(), age_name(part.age), part.sex.as_str()];
     cases.signals().any(|signal| {
+        let other = [signal.item("town"), signal.item("age"), signal.item("sex")];
+        let whole = |of: &[&str; 3]| of.iter().all(|text| text.is_empty());
         signal.disease == disease
             && signal.item("county") == county
             && today - day_of(signal.created) < STANDS
+            && (own == other || whole(&own) || whole(&other) || signal.item("rule") != "cluster")
     })
 }
 
@@ -206,22 +230,20 @@ fn signal(
     disease: &str,
     county: &str,
     judged: &Judgement,
-    qvalue: f64,
-    value: f64,
+    (qvalue, chance): (f64, f64),
     now: i64,
 ) -> Signal {
     let today = day_of(now);
-    let parts = parts(cases, disease, county);
-    let part = judged.place.and_then(|place| parts.get(place)).map(|entry| entry.0);
-    let town = part.map_or("", |part| part.town.as_str());
-    let age = part.map_or(ALL_AGES, |part| part.age);
-    let level = Level::judged(false, judged.excess(), value);
+    let part = pointed_to(cases, disease, county, judged);
+    let (town, age, sex) = (part.town.as_str(), part.age, part.sex.as_str());
+    let level = Level::judged(false, judged.excess(), chance);
     let pairs = [
         ("rule", "cluster".to_owned()),
         ("level", level.code().to_owned()),
         ("county", county.to_owned()),
         ("town", town.to_owned()),
-        ("age", AGES.get(usize::from(age)).map_or(String::new(), |band| band.1.to_owned())),
+        ("age", age_name(age).to_owned()),
+        ("sex", sex.to_owned()),
         ("day", date_of(today)),
         ("window", judged.window.to_string()),
         ("observed", judged.observed.to_string()),
@@ -230,7 +252,9 @@ fn signal(
         ("dispersion", format!("{:.2}", judged.dispersion)),
         ("pvalue", format!("{:.2e}", judged.pvalue)),
         ("qvalue", format!("{qvalue:.2e}")),
-        ("predictive-value", format!("{value:.3}")),
+        ("factor", format!("{:.1}", judged.factor)),
+        ("chance", format!("{chance:.3}")),
+        ("predictive-value", format!("{chance:.3}")),
     ];
     let mut items: Items = pairs.into_iter().map(|(code, text)| (code.to_owned(), text)).collect();
     items.extend(similar(cases, "cluster", disease));
@@ -241,13 +265,17 @@ fn signal(
             && in_window(case.day)
             && (town.is_empty() || case.stratum.town == town)
             && (age == ALL_AGES || case.stratum.age == age)
+            && (sex.is_empty() || case.stratum.sex == sex)
     });
     let evidence = of.take(PACKET).map(|case| {
         let card = cases.card_for(std::slice::from_ref(&case.patient), disease, case.day);
         card.map_or_else(|| case.findings[0].source.clone(), |card| format!("Task/{}", card.id))
     });
     Signal {
-        id: format!("signal-{}", stable_id(&["cluster", disease, county, town, &date_of(today)])),
+        id: format!(
+            "signal-{}",
+            stable_id(&["cluster", disease, county, town, age_name(age), sex, &date_of(today)])
+        ),
         version: 1,
         disease: disease.to_owned(),
         state: SignalState::Open.code().to_owned(),

@@ -216,7 +216,12 @@ impl Surveillance {
         }
     }
 
-    async fn put(&self, requester: &Requester, task: &Value, conditions: &Conditions) -> Outcome<()> {
+    pub(super) async fn put(
+        &self,
+        requester: &Requester,
+        task: &Value,
+        conditions: &Conditions,
+    ) -> Outcome<()> {
         let text = task.to_string();
         let checked = self.engine.check(text.as_bytes(), Some(task_type()?))?;
         let target = Target::Id(task["id"].as_str().unwrap_or("").to_owned());
@@ -239,6 +244,7 @@ impl Surveillance {
             Work::Card(card) => Work::Card(Card { version: resource.version, ..card }),
             Work::Signal(signal) => Work::Signal(Signal { version: resource.version, ..signal }),
             Work::Contact(contact) => Work::Contact(Contact { version: resource.version, ..contact }),
+            done @ Work::Reconciliation(_) => done,
         })
     }
 

@@ -207,7 +207,7 @@ missed-empty = Nothing was missed.
 missed-report = Report late
 missed-late = history
 reconcile-title = Reconcile with the national system
-reconcile-lead = Paste the national list of the day (CSV) to compare card by card.
+reconcile-lead = Paste the national list, or the receipts that the front-end software exports, once a day (CSV): numbers, reviews and rejections go onto the cards, and what differs is listed card by card.
 reconcile-list = List
 reconcile-compare = Compare
 reconcile-same = Both sides agree.
@@ -225,3 +225,40 @@ tour-lab-note = Three patients' positive cholera toxin gene results come in by t
 tour-market = Enter the field notes
 tour-market-note = The investigator notes the market where all three had been, and two contacts.
 tour-signals = Open the signals
+sub-syndromes = Syndromes
+syndromes-title = Visits by syndrome
+syndromes-lead = Visits sorted by diagnosis codes and complaints, before a disease is named. A visit counts once for a syndrome.
+syndromes-visits = Visits of the last 7 days:
+syndromes-week = Last 7 days
+syndromes-former = 7 days before
+syndromes-share = Per 1,000 visits
+syndromes-above = above expectation
+syndromes-of-week = Visits
+syndromes-note = The grey band is what is expected; darker columns lie above it. Syndromes are shown, they raise no alarm of their own.
+syndromes-detail = By township, age and sex
+col-syndrome = Syndrome
+fact-sex = Sex
+map-own = Your own boundaries
+map-review = Map review number:{" "}
+map-unknown = { $n ->
+    [one] { $n } place is not in the file
+   *[other] { $n } places are not in the file
+}
+map-upload = Use your own boundaries (GeoJSON)
+map-upload-lead = No boundary is shipped. You may upload a GeoJSON file that has passed map review (at most 2 MB, areas only, property "name" as the places are named here). Its maker and review number are shown below the map, and every change is kept in the ledger.
+map-file = File
+map-review-number = Map review number
+map-source = Made by
+map-use = Use this file
+map-remove = Stop using it
+reconcile-last = Last compared:{" "}
+reconcile-never = Not compared yet.
+reconcile-counts = { $x } rows
+reconcile-applied = { $n ->
+    [one] { $n } card was updated from the list (number, review, rejection); nothing is typed twice.
+   *[other] { $n } cards were updated from the list (number, review, rejection); nothing is typed twice.
+}
+reconcile-open = { $n ->
+    [one] { $n } difference is left
+   *[other] { $n } differences are left
+}

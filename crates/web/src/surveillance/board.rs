@@ -310,12 +310,18 @@ fn line(l: Language, card: &Card) -> Line {
 }
 
 fn facts(l: Language, signal: &Signal) -> Vec<(String, String)> {
-    let known = ["observed", "expected", "window", "age", "dispersion", "pvalue", "qvalue", "reason"];
+    let known = ["observed", "expected", "window", "age", "sex", "dispersion", "pvalue", "qvalue", "reason"];
     let mut facts = Vec::new();
     for code in known {
         let text = signal.item(code);
         if !text.is_empty() {
-            let text = if code == "reason" { l.code("reason", text).into_owned() } else { text.to_owned() };
+            let text = match (code, text) {
+                ("reason", _) => l.code("reason", text).into_owned(),
+                ("sex", "m") => l.code("gender", "male").into_owned(),
+                ("sex", "f") => l.code("gender", "female").into_owned(),
+                ("sex", _) => l.code("gender", "unknown").into_owned(),
+                _ => text.to_owned(),
+            };
             facts.push((l.say(&format!("fact-{code}")).into_owned(), text));
         }
     }

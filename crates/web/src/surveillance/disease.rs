@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use askama::Template;
 use bytes::Bytes;
-use hyper::header::{CONTENT_DISPOSITION, HeaderValue};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use tongmai_engine::Outcome;
 use tongmai_http::{Answer, Asked, plain};
 use tongmai_views::surveillance::cases::{AGE_UNKNOWN, AGES, ALL_AGES, VISITS};
 use tongmai_views::surveillance::{Cases, Stratum, watch_date};
 
+use super::boundaries;
 use super::curve::{self, Week};
 use super::tiles::{self, Tile};
 use super::{Desk, csv_row, disease_name};
 use crate::frame::{Frame, encoded};
 use crate::language::Language;
-use crate::{Site, framed, render};
+use crate::{Site, framed, render, reply};
 
 /// Weeks of the curve.
 const WEEKS: i64 = 52;
@@ -49,7 +50,7 @@ struct DiseasePage {
 framed!(DiseasePage);
 
 /// The county that a desk looks at: its own, or the first.
-fn looked_at(cases: &Cases, desk: &Desk) -> String {
+pub(super) fn looked_at(cases: &Cases, desk: &Desk) -> String {
     if desk.county().is_empty() { Desk::first(cases) } else { desk.county().to_owned() }
 }
 
@@ -170,6 +171,10 @@ struct MapPage {
     counties: Vec<Tile>,
     county_tiles: String,
     country: String,
+    land: String,
+    review: String,
+    source: String,
+    unknown: i64,
 }
 
 framed!(MapPage);
@@ -177,7 +182,8 @@ framed!(MapPage);
 /// `/surveillance/map?disease=…`
 pub async fn map(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let (l, today) = (frame.language, site.today());
-    let page = super::show(site, &frame, |cases, desk| {
+    let own = boundaries::read(site).await?;
+    let mut page = super::show(site, &frame, |cases, desk| {
         let county = looked_at(cases, desk);
         let in_use = cases.rules().pack.on(today).filter(|it| cases.strata(&it.code).next().is_some());
         let diseases: Vec<(String, String)> =
@@ -206,12 +212,37 @@ pub async fn map(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answe
             rows,
             diseases,
             counties,
+            land: String::new(),
+            review: String::new(),
+            source: String::new(),
+            unknown: 0,
             page: frame.clone(),
         };
         (page, Vec::new())
     })
     .await?;
+    if let Some(own) = own {
+        // The file may be of the townships or of the counties.
+        let of_counties = boundaries::known(&own, &page.counties) > boundaries::known(&own, &page.rows);
+        let places = if of_counties { &page.counties } else { &page.rows };
+        page.unknown = (places.len() - boundaries::known(&own, places)) as i64;
+        page.land = boundaries::draw(&own, places, &page.name);
+        (page.review, page.source) = (own.review, own.source);
+    }
     render(asked, 200, &page)
+}
+
+/// `POST /surveillance/map`: the operator's own boundaries come into use, or leave it.
+pub async fn put_map(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
+    let parts = boundaries::form_parts(asked.header(CONTENT_TYPE), &asked.body)?;
+    let part = |name: &str| parts.iter().find(|part| part.0 == name).map_or(&b""[..], |part| part.1);
+    let text = |name: &str| String::from_utf8_lossy(part(name)).into_owned();
+    if part("remove").is_empty() {
+        boundaries::replace(site, &text("review"), &text("source"), part("file")).await?;
+    } else {
+        boundaries::remove(site).await?;
+    }
+    Ok(reply::see_other_at("/surveillance/map"))
 }
 
 /// Counts by province, for counties whose province is on the list.

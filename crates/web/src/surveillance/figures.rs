@@ -12,6 +12,7 @@ use tongmai_views::surveillance::reconcile::{self, Difference};
 use tongmai_views::surveillance::{VisibleCases, predictive_value, watch_date};
 
 use super::{Desk, Form, disease_name};
+use crate::format::When;
 use crate::frame::{Frame, encoded};
 use crate::language::Language;
 use crate::{Site, framed, render, reply};
@@ -51,7 +52,16 @@ struct Figures {
     desk: String,
     differences: Vec<(String, String)>,
     compared: bool,
+    applied: i64,
+    last: Option<Last>,
     list: String,
+}
+
+/// The last reconciliation.
+struct Last {
+    when: When,
+    rows: String,
+    open: i64,
 }
 
 framed!(Figures);
@@ -66,9 +76,14 @@ async fn build(site: &Arc<Site>, frame: Frame) -> Outcome<Figures> {
     let l = frame.language;
     let shown = super::show(site, &frame, |cases, desk| {
         let (missed, positions, total) = missed(cases, l, desk);
-        ((facts(cases, l), rules(cases, l), reasons(cases, l), missed, total, desk.clone()), positions)
+        let last = cases.last_reconciliation().map(|it| Last {
+            when: When::moment(it.written),
+            rows: it.number("rows").to_string(),
+            open: it.number("differences"),
+        });
+        ((facts(cases, l), rules(cases, l), reasons(cases, l), missed, total, desk.clone(), last), positions)
     });
-    let (facts, rules, reasons, missed, missed_total, desk) = shown.await?;
+    let (facts, rules, reasons, missed, missed_total, desk, last) = shown.await?;
     Ok(Figures {
         l,
         page: frame,
@@ -81,6 +96,8 @@ async fn build(site: &Arc<Site>, frame: Frame) -> Outcome<Figures> {
         desk: encoded(desk.query()),
         differences: Vec::new(),
         compared: false,
+        applied: 0,
+        last,
         list: String::new(),
     })
 }
@@ -173,36 +190,41 @@ pub async fn report_missed(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     Ok(reply::see_other_at("/surveillance/cards"))
 }
 
-/// `POST /surveillance/reconcile`: the national system's list of the day beside ours.
+/// `POST /surveillance/reconcile`: the national system's list of the day beside ours; what it decided is taken over.
 pub async fn reconcile(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let form = Form::of(asked)?;
     let l = frame.language;
     let list = form.field("list").to_owned();
     let (rows, findings) = reconcile::read(&list);
-    let differences = super::show(site, &frame, |cases, _| {
-        (reconcile::compare(cases.cards(), &rows), cases.cards().map(|it| it.position).collect())
+    let mut done = site.surveillance.reconcile(&site.requester, &rows, form.field("who")).await?;
+    let done = super::show(site, &frame, |cases, _| {
+        done.differences.retain(|it| match it {
+            Difference::MissingThere(card) | Difference::State { card, .. } => cases.card(card).is_some(),
+            Difference::MissingHere(_) => true,
+        });
+        (done, cases.cards().map(|it| it.position).collect())
     });
-    let differences = differences.await?;
+    let done = done.await?;
     let mut built = build(site, frame).await?;
     built.compared = true;
     built.list = list;
-    built.differences = findings
-        .iter()
-        .map(|finding| (l.say("difference-unreadable").into_owned(), finding.to_string()))
-        .chain(differences.into_iter().map(|difference| match difference {
-            Difference::MissingThere(card) => (l.say("difference-missing-there").into_owned(), card),
-            Difference::MissingHere(row) => (
-                l.say("difference-missing-here").into_owned(),
-                format!("{} {} {}", row.number, row.name, row.disease),
-            ),
-            Difference::State { card, here, there } => {
-                let word = |state: &str| l.code("card-state", state).into_owned();
-                (
-                    l.say("difference-state").into_owned(),
-                    format!("{card}: {} / {}", word(&here), word(&there)),
-                )
-            }
-        }))
-        .collect();
+    built.applied = done.applied as i64;
+    let unreadable =
+        findings.iter().map(|finding| (l.say("difference-unreadable").into_owned(), finding.to_string()));
+    built.differences = unreadable.chain(done.differences.into_iter().map(|it| difference(l, it))).collect();
     render(asked, 200, &built)
+}
+
+fn difference(l: Language, difference: Difference) -> (String, String) {
+    match difference {
+        Difference::MissingThere(card) => (l.say("difference-missing-there").into_owned(), card),
+        Difference::MissingHere(row) => (
+            l.say("difference-missing-here").into_owned(),
+            format!("{} {} {}", row.number, row.name, row.disease),
+        ),
+        Difference::State { card, here, there } => {
+            let word = |state: &str| l.code("card-state", state).into_owned();
+            (l.say("difference-state").into_owned(), format!("{card}: {} / {}", word(&here), word(&there)))
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The pages of surveillance 监测预警: signals, diseases, line lists, cards, contacts, figures.
 
 mod board;
+mod boundaries;
 mod cards;
 mod chains;
 mod curve;
@@ -9,6 +10,7 @@ mod figures;
 mod lines;
 mod live;
 mod story;
+mod syndromes;
 mod tiles;
 
 use std::borrow::Cow;
@@ -177,6 +179,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) 
         (&Method::POST, ["contacts", card]) => chains::add(site, asked, card).await,
         (&Method::POST, ["contact", id]) => chains::follow_up(site, asked, id).await,
         (&Method::POST, ["reconcile"]) => figures::reconcile(site, asked, frame).await,
+        (&Method::POST, ["map"]) => disease::put_map(site, asked).await,
         (&Method::POST, ["story", step]) => story::play(site, step).await,
         (&Method::POST, _) => Ok(problem::show(asked, frame, 405, "wrong", "")),
         (_, []) => board::page(site, asked, frame).await,
@@ -186,6 +189,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) 
         (_, ["disease", code]) => disease::page(site, asked, frame, code).await,
         (_, ["disease", code, "counts.csv"]) => disease::csv(site, asked, frame, code).await,
         (_, ["map"]) => disease::map(site, asked, frame).await,
+        (_, ["syndromes"]) => syndromes::page(site, asked, frame).await,
         (_, ["lines"]) => lines::page(site, asked, frame).await,
         (_, ["lines.csv"]) => lines::csv(site, asked, frame).await,
         (_, ["cards"]) => cards::desk(site, asked, frame).await,
@@ -222,6 +226,9 @@ impl Form {
 fn disease_name(cases: &Cases, l: Language, code: &str) -> String {
     if let Some(disease) = cases.rules().disease(code, i64::MAX) {
         return if l.is_english() { disease.english.clone() } else { disease.name.clone() };
+    }
+    if let Some(syndrome) = cases.rules().syndrome(code) {
+        return if l.is_english() { syndrome.english.clone() } else { syndrome.name.clone() };
     }
     l.code("disease", code).into_owned()
 }

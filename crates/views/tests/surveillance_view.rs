@@ -1,17 +1,22 @@
+//! Surveillance over a ledger in memory: from what a hospital writes to cards, signals, counts and answers.
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use tongmai_access::Policy;
+use tongmai_access::{Access, Policy, Requester};
 use tongmai_engine::bundle::Ids;
 use tongmai_engine::views::View;
 use tongmai_engine::views::bytes::Reader;
-use tongmai_engine::{Surroundings, Validation};
+use tongmai_engine::{Engine, Surroundings, Validation};
 use tongmai_store::Store;
 use tongmai_store::memory::MemoryStore;
 use tongmai_surveillance::case::{CardState, Phase, Step};
 use tongmai_surveillance::signal::SignalStep;
 
-use super::work::UNEXPLAINED;
-use super::*;
+use tongmai_views::surveillance::{
+    Card, Cases, Decision, Items, NewContact, Rules, Signal, Stratum, Surveillance, UNEXPLAINED,
+    predictive_value, reconcile, rules,
+};
 
 /// 2026-11-21T09:00 in China.
 const NOW: i64 = 1_795_222_800_000;
@@ -143,8 +148,7 @@ async fn from_a_result_to_a_card_and_an_alarm_and_back() {
     answer(SignalStep::Suspect, &[]).await.expect("suspected");
     assert!(answer(SignalStep::Exclude, &[]).await.is_err(), "a final answer has a reason");
     answer(SignalStep::Exclude, &[("reason", "data-error")]).await.expect("excluded");
-    let value =
-        region.surveillance.look(|cases| watch::predictive_value(cases, "single-case", "cholera", "清禾县"));
+    let value = region.surveillance.look(|cases| predictive_value(cases, "single-case", "cholera", "清禾县"));
     assert!(value.expect("a view") < 0.4);
 }
 
@@ -357,7 +361,7 @@ async fn a_new_rule_finds_what_was_missed() {
 
 #[test]
 fn reconciliation_names_what_differs() {
-    use super::reconcile::{Difference, compare, read};
+    use reconcile::{Difference, compare, read};
     let card = |id: &str, state: &str, number: &str| {
         let mut answers = Items::new();
         if !number.is_empty() {
@@ -409,6 +413,75 @@ fn reconciliation_names_what_differs() {
     );
     assert!(matches!(&differences[3], Difference::MissingHere(row) if row.number == "9"));
     assert!(read("a,b\n").1[0].code == "missing-column");
+}
+
+#[tokio::test]
+async fn the_national_list_is_taken_over_and_written_down() {
+    let region = Region::new();
+    region.put(&[patient("n1", "田一", "河口镇"), toxin("no1", "n1", "阳性")]).await;
+    region.put(&[patient("n2", "田二", "河口镇"), toxin("no2", "n2", "阳性")]).await;
+    let local = Requester::local();
+    let ids: Vec<String> = region.cards().iter().map(|card| card.id.clone()).collect();
+    for id in &ids {
+        region.surveillance.step(&local, id, Step::Submit, &by("刘", "", &[])).await.expect("sent");
+    }
+    let list = format!(
+        "number,card,state,reason\n7,{},prefecture,\n8,{},rejected,地址不详\n9,,accepted,\n",
+        ids[0], ids[1]
+    );
+    let (rows, findings) = reconcile::read(&list);
+    assert_eq!(findings, []);
+    assert!(region.surveillance.reconcile(&local, &rows, " ").await.is_err(), "somebody reconciles");
+    let done = region.surveillance.reconcile(&local, &rows, "疾控 王").await.expect("reconciled");
+    assert_eq!((done.applied, done.differences.len()), (2, 1));
+    let card = |id: &str| region.cards().into_iter().find(|card| card.id == id).expect("a card");
+    assert_eq!(
+        (card(&ids[0]).state.as_str(), card(&ids[0]).answers["national-number"].as_str()),
+        ("prefecture", "7")
+    );
+    assert_eq!(
+        (card(&ids[1]).state.as_str(), card(&ids[1]).answers["rejection"].as_str()),
+        ("rejected", "地址不详")
+    );
+    // The same list again changes nothing.
+    let again = region.surveillance.reconcile(&local, &rows, "疾控 王").await.expect("reconciled");
+    assert_eq!((again.applied, again.differences), (0, done.differences));
+    let last = region.surveillance.look(|cases| cases.last_reconciliation().cloned()).expect("a view");
+    assert_eq!(last.map(|last| (last.number("rows"), last.number("differences"))), Some((3, 1)));
+}
+
+#[tokio::test]
+async fn a_visit_counts_once_for_each_syndrome() {
+    let region = Region::new();
+    let visit = |id: &str, words: &str| {
+        serde_json::json!({
+            "resourceType": "Encounter", "id": id, "status": "finished", "subject": {"reference": "Patient/s1"},
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+            "period": {"start": "2026-11-20T08:00:00+08:00"}, "reasonCode": [{"text": words}],
+        })
+    };
+    let mut flu = condition("sc", "s1", "J11.1", "2026-11-20T09:00:00+08:00", "confirmed");
+    flu["encounter"] = serde_json::json!({"reference": "Encounter/s"});
+    region.put(&[patient("s1", "周一", "河口镇"), visit("s", "发热、咳嗽2天，腹泻3次"), flu]).await;
+    let counted = |syndrome: &str, stratum: &Stratum| {
+        let name = rules::counted_as(syndrome);
+        region
+            .surveillance
+            .look(|cases| cases.counts(&name, stratum).map_or(0, |it| it.total()))
+            .expect("a view")
+    };
+    let county = Stratum::county("清禾县");
+    assert_eq!(
+        (counted("ili", &county), counted("diarrhoea", &county), counted("rash-fever", &county)),
+        (1, 1, 0)
+    );
+    let women = Stratum { age: 5, sex: "f".into(), ..county.clone() };
+    assert_eq!(counted("ili", &women), 1);
+    // The complaint is corrected, the diagnosis taken back: what it was counted for goes.
+    region.put(&[visit("s", "腹泻3次，无发热")]).await;
+    assert_eq!((counted("ili", &county), counted("diarrhoea", &county)), (1, 1));
+    region.put(&[condition("sc", "s1", "J11.1", "2026-11-20T09:00:00+08:00", "refuted")]).await;
+    assert_eq!((counted("ili", &county), counted("diarrhoea", &county)), (0, 1));
 }
 
 /// The five failures of eCRNow that its users reported (issues 427, 745, 747, 776 and 1050).
