@@ -348,6 +348,14 @@ impl Room {
         }
     }
 
+    /// Counted ballots from the `from`-th of the log on, each under the hash by which its row stands in the
+    /// matrix: what a page that follows the conversation has not seen yet.
+    pub fn rows_since(&self, from: usize) -> Vec<([u8; 32], Counted)> {
+        let ballots = lock(&self.ballots);
+        let fresh = ballots.log.counted().iter().skip(from);
+        fresh.map(|ballot| (digest(&[&self.secret, b"row", &ballot.serial]), *ballot)).collect()
+    }
+
     /// The published matrix: a row a token, a column a statement, as `tongmai engage opinion` reads it. Rows
     /// are numbered in the order of a hash of their tokens, so that no row number means anything. Nothing
     /// below eleven rows, and no statement with fewer than eleven votes: a rare vote would show its voter.
@@ -360,11 +368,13 @@ impl Room {
             row.insert(ballot.statement, ballot.vote);
             *seen.entry(ballot.statement).or_default() += 1;
         }
+        let shown: Vec<u32> =
+            (0..statements).filter(|s| seen.get(s).is_some_and(|votes| *votes >= BATCH_TOKENS)).collect();
+        // A row of nothing but rare votes would be empty.
+        rows.retain(|_, row| shown.iter().any(|statement| row.contains_key(statement)));
         if rows.len() < BATCH_TOKENS {
             return None;
         }
-        let shown: Vec<u32> =
-            (0..statements).filter(|s| seen.get(s).is_some_and(|votes| *votes >= BATCH_TOKENS)).collect();
         let mut text = String::from("participant");
         shown.iter().for_each(|s| text.push_str(&format!(",{s}")));
         text.push('\n');

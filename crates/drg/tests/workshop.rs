@@ -155,9 +155,12 @@ fn the_budgets_of_a_scheme_close_to_the_fen() {
     }
 }
 
+/// The code of a finding, and what seeds the defect that it names.
+type SchemeSeed = (&'static str, fn(&mut Scheme));
+
 #[test]
 fn seeded_defects_of_a_scheme_are_found() {
-    let seeds: [(&str, fn(&mut Scheme)); 6] = [
+    let seeds: [SchemeSeed; 6] = [
         ("other-pack", |s| s.pack = "elsewhere_2020".into()),
         ("group-without-weight", |s| _ = s.weights.pop_first()),
         ("weight-without-group", |s| _ = s.weights.insert("ZZ99".into(), Decimal::ONE)),

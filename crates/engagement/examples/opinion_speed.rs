@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tongmai_engagement::opinion::live::Live;
 use tongmai_engagement::random::Random;
 use tongmai_engagement::{matching, opinion, preference};
 
@@ -50,6 +51,41 @@ fn conversation(name: &str, votes: &str, comments: Option<&str>, runs: usize) {
         "{name}: {count} votes, all {total:?} (components {mapping:?}, with groups and counts {computing:?}), {bytes} bytes"
     );
     assert_eq!(components.mean.len(), votes.statements.len());
+}
+
+/// The last votes of a conversation come in by batches.
+fn batches(name: &str, votes: &str, comments: &str) {
+    let (mut votes, _) = opinion::read_votes(votes).expect("votes");
+    votes.moderate(&opinion::read_comments(comments).expect("comments"), false);
+    let row = |p: usize| votes.row(p).map(move |(s, v)| (p as u32, s as u32, v));
+    let mut casts: Vec<(u32, u32, i8)> = (0..votes.participants.len()).flat_map(row).collect();
+    Random::new(1).shuffle(&mut casts);
+    for size in [1, 20, 100] {
+        let (early, late) = casts.split_at(casts.len() - 25 * size);
+        let mut live = Live::new(votes.statements.clone(), votes.excluded.clone(), early).expect("votes");
+        let mut times: Vec<Duration> = late
+            .chunks(size)
+            .map(|batch| {
+                let began = Instant::now();
+                live.cast(batch).expect("votes");
+                began.elapsed()
+            })
+            .collect();
+        times.sort();
+        let (median, most) = (times[times.len() / 2], times[times.len() - 1]);
+        let full = opinion::opinion(live.votes());
+        let moved = full.group_of.iter().zip(&live.opinion().group_of).filter(|(a, b)| a != b).count();
+        println!(
+            "{name}: {} votes and batches of {size}: median {median:?}, most {most:?}; {} full runs, {moved} people in another group than after a full run",
+            live.votes().columns.len(),
+            live.full_runs()
+        );
+    }
+    let components = opinion::components(&votes);
+    let members = opinion::on_the_map(&votes);
+    let points: Vec<[f64; 2]> = members.iter().map(|&p| components.participants[p]).collect();
+    let (_, grouping) = least(9, || opinion::group(&points, opinion::Stages::default()));
+    println!("{name}: groups alone {grouping:?}");
 }
 
 /// Two camps and a middle, a tenth of the statements seen by each.
@@ -99,6 +135,7 @@ fn main() {
     let polis = folder.join("polis/american-assembly.bowling-green");
     let read = |name: &str| std::fs::read_to_string(polis.join(name)).expect("the reference set");
     conversation("bowling-green", &read("participants-votes.csv"), Some(&read("comments.csv")), 9);
+    batches("bowling-green", &read("participants-votes.csv"), &read("comments.csv"));
     if std::env::args().nth(2).is_some() {
         matches();
         conversation("synthetic 100,000 × 1,000", &synthetic(100_000, 1000), None, 1);

@@ -2,13 +2,12 @@
 //!
 //! A need gets at most one offer, an offer serves as many needs as it has
 //! places. Among all assignments that break no constraint the one with the
-//! greatest total score is found exactly (shortest augmenting paths with
-//! potentials; Ahuja, Magnanti and Orlin 1993, §12.4). Scores are whole points,
-//! so nothing depends on rounding.
+//! greatest total score is found exactly, by the primal-dual (Hungarian) method
+//! over the edges that exist (Ahuja, Magnanti and Orlin 1993, §12.4). Scores are
+//! whole points, so nothing depends on rounding, and prices move by whole steps.
 
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 /// What somebody needs.
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -226,132 +225,142 @@ pub fn match_all(needs: &[Need], offers: &[Offer]) -> Matching {
 /// `places[column]` rows a column. `edges[row]` lists columns with their score;
 /// staying unassigned scores 0, so edges of 0 or less are never needed.
 pub fn assign(edges: &[Vec<(usize, i64)>], places: &[u32]) -> Vec<Option<usize>> {
-    let mut search = Search {
-        edges,
-        places,
-        row_price: vec![0; edges.len()],
-        column_price: vec![0; places.len()],
-        column_of: vec![None; edges.len()],
-        rows_of: vec![Vec::new(); places.len()],
-        distance: vec![i64::MAX; places.len()],
-        reached_from: vec![usize::MAX; places.len()],
-        settled: vec![false; places.len()],
-    };
-    for row in 0..edges.len() {
-        search.augment(row);
+    let mut search = Search::new(edges, places);
+    let mut free: Vec<usize> = (0..edges.len()).filter(|&row| !search.edges[row].is_empty()).collect();
+    while search.level > 0 && !free.is_empty() && search.spare > 0 {
+        // As many as find a place at these prices; what the last round reached is all that can be reached.
+        loop {
+            let before = free.len();
+            search.forget();
+            free.retain(|&row| !search.augment(row));
+            if free.len() == before || free.is_empty() || search.spare == 0 {
+                break;
+            }
+        }
+        search.reprice();
     }
     search.column_of
 }
 
-/// Costs are negative scores; prices keep every reduced cost at 0 or more, and at 0 on what is assigned.
-struct Search<'a> {
-    edges: &'a [Vec<(usize, i64)>],
-    places: &'a [u32],
+/// Prices `row + column` are never below a score, and equal to it where a row is assigned; a column with a
+/// place to spare costs nothing. All rows without a column stand at the same price, the least of all rows:
+/// when it has come down to nothing, or nothing is to spare, no assignment scores more.
+struct Search {
+    /// By row: columns with their scores, the highest first.
+    edges: Vec<Vec<(usize, i64)>>,
+    places: Vec<u32>,
+    /// Places to spare in all columns.
+    spare: u64,
+    /// The price of all rows without a column.
+    level: i64,
     row_price: Vec<i64>,
     column_price: Vec<i64>,
     column_of: Vec<Option<usize>>,
     rows_of: Vec<Vec<usize>>,
-    distance: Vec<i64>,
+    /// What this round has reached, and each column from which row.
+    rows: Vec<usize>,
+    columns: Vec<usize>,
+    is_reached: Vec<bool>,
+    is_reached_row: Vec<bool>,
     reached_from: Vec<usize>,
-    settled: Vec<bool>,
+    /// The least step down that joins another column.
+    step: i64,
 }
 
-/// Where a shortest path ends: a column with a free place, or a row that goes without.
-#[derive(Clone, Copy)]
-enum End {
-    Column(usize),
-    Without(usize),
-}
-
-impl Search<'_> {
-    fn augment(&mut self, start: usize) {
-        let mut queue = BinaryHeap::new();
-        let mut touched = Vec::new();
-        let mut rows = vec![(start, 0)];
-        // Going without costs nothing, less the row's price.
-        let mut best = (-self.row_price[start], End::Without(start));
-        self.relax(start, 0, &mut queue, &mut touched);
-        let mut settled_columns = Vec::new();
-        while let Some(Reverse((distance, column))) = queue.pop() {
-            if distance >= best.0 {
-                break;
-            }
-            if self.settled[column] || distance > self.distance[column] {
-                continue;
-            }
-            self.settled[column] = true;
-            settled_columns.push(column);
-            if (self.rows_of[column].len() as u32) < self.places[column] {
-                best = (distance, End::Column(column));
-                break;
-            }
-            for row in self.rows_of[column].clone() {
-                rows.push((row, distance));
-                if distance - self.row_price[row] < best.0 {
-                    best = (distance - self.row_price[row], End::Without(row));
-                }
-                self.relax(row, distance, &mut queue, &mut touched);
-            }
-        }
-        let (length, end) = best;
-        for (row, distance) in rows {
-            self.row_price[row] += length - distance;
-        }
-        for column in settled_columns {
-            self.column_price[column] -= length - self.distance[column];
-        }
-        self.shift(start, end);
-        for column in touched {
-            self.distance[column] = i64::MAX;
-            self.settled[column] = false;
-        }
-    }
-
-    fn relax(
-        &mut self,
-        row: usize,
-        so_far: i64,
-        queue: &mut BinaryHeap<Reverse<(i64, usize)>>,
-        touched: &mut Vec<usize>,
-    ) {
-        for &(column, score) in &self.edges[row] {
-            if self.settled[column] || self.places[column] == 0 || self.column_of[row] == Some(column) {
-                continue;
-            }
-            let through = so_far - score - self.row_price[row] - self.column_price[column];
-            if through < self.distance[column] {
-                if self.distance[column] == i64::MAX {
-                    touched.push(column);
-                }
-                self.distance[column] = through;
-                self.reached_from[column] = row;
-                queue.push(Reverse((through, column)));
-            }
-        }
-    }
-
-    /// Moves everybody on the path one column on.
-    fn shift(&mut self, start: usize, end: End) {
-        let mut vacated = match end {
-            End::Column(column) => Some(column),
-            End::Without(row) => self.leave(row),
+impl Search {
+    fn new(edges: &[Vec<(usize, i64)>], places: &[u32]) -> Search {
+        let sorted = |row: &Vec<(usize, i64)>| {
+            let mut useful: Vec<(usize, i64)> =
+                row.iter().copied().filter(|&(column, score)| score > 0 && places[column] > 0).collect();
+            useful.sort_by_key(|&(column, score)| (std::cmp::Reverse(score), column));
+            useful
         };
-        // Each vacated column is taken by the row it was reached from, which vacates its own.
-        while let Some(column) = vacated {
+        let edges: Vec<Vec<(usize, i64)>> = edges.iter().map(sorted).collect();
+        let level = edges.iter().flatten().map(|edge| edge.1).max().unwrap_or(0);
+        Search {
+            spare: places.iter().map(|&p| u64::from(p)).sum(),
+            level,
+            row_price: vec![level; edges.len()],
+            column_price: vec![0; places.len()],
+            column_of: vec![None; edges.len()],
+            rows_of: vec![Vec::new(); places.len()],
+            rows: Vec::new(),
+            columns: Vec::new(),
+            is_reached: vec![false; places.len()],
+            is_reached_row: vec![false; edges.len()],
+            reached_from: vec![usize::MAX; places.len()],
+            step: level,
+            places: places.to_vec(),
+            edges,
+        }
+    }
+
+    fn forget(&mut self) {
+        self.columns.drain(..).for_each(|column| self.is_reached[column] = false);
+        self.rows.drain(..).for_each(|row| self.is_reached_row[row] = false);
+        self.step = self.level;
+    }
+
+    /// Looks for a path of edges at their price from a row without a column to a place to spare, and moves
+    /// everybody on it one column on. What an earlier search of this round has reached leads nowhere.
+    fn augment(&mut self, start: usize) -> bool {
+        let mut open = vec![start];
+        while let Some(row) = open.pop() {
+            if std::mem::replace(&mut self.is_reached_row[row], true) {
+                continue;
+            }
+            self.rows.push(row);
+            let price = self.row_price[row];
+            for at in 0..self.edges[row].len() {
+                let (column, score) = self.edges[row][at];
+                // Prices of columns only add to this, so that all further edges are farther away.
+                if price - score >= self.step && price > score {
+                    break;
+                }
+                if self.is_reached[column] {
+                    continue;
+                }
+                let above = price + self.column_price[column] - score;
+                if above > 0 {
+                    self.step = self.step.min(above);
+                    continue;
+                }
+                self.is_reached[column] = true;
+                self.columns.push(column);
+                self.reached_from[column] = row;
+                if (self.rows_of[column].len() as u32) < self.places[column] {
+                    self.shift(start, column);
+                    return true;
+                }
+                open.extend(&self.rows_of[column]);
+            }
+        }
+        false
+    }
+
+    /// Everybody on the path takes the column that was reached from them.
+    fn shift(&mut self, start: usize, end: usize) {
+        self.spare -= 1;
+        let mut column = end;
+        loop {
             let row = self.reached_from[column];
-            vacated = self.leave(row);
-            self.column_of[row] = Some(column);
+            let left = self.column_of[row].replace(column);
             self.rows_of[column].push(row);
-            if row == start {
-                break;
+            match left {
+                Some(left) if row != start => {
+                    self.rows_of[left].retain(|&r| r != row);
+                    column = left;
+                }
+                _ => return,
             }
         }
     }
 
-    /// Takes the row out of its column, which is returned.
-    fn leave(&mut self, row: usize) -> Option<usize> {
-        let column = self.column_of[row].take()?;
-        self.rows_of[column].retain(|&r| r != row);
-        Some(column)
+    /// Rows that were reached come down until another column is at its price, or they cost nothing.
+    fn reprice(&mut self) {
+        let step = self.step.clamp(1, self.level);
+        self.level -= step;
+        self.rows.iter().for_each(|&row| self.row_price[row] -= step);
+        self.columns.iter().for_each(|&column| self.column_price[column] += step);
     }
 }

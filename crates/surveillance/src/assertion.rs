@@ -323,7 +323,7 @@ impl<'a, 't> Clause<'a, 't> {
     /// Whether the clause speaks of somebody else's illness.
     fn is_of_another(&self, start: usize, end: usize) -> bool {
         let before = || self.cues.iter().filter(move |found| found.end <= start);
-        let last = before().filter(|found| matches!(found.cue, Cue::Other | Cue::Patient)).next_back();
+        let last = before().rfind(|found| matches!(found.cue, Cue::Other | Cue::Patient));
         let text = self.text.trim_start();
         let single = ["父", "母", "夫", "妻", "兄", "姐", "弟", "妹"].iter().any(|one| text.starts_with(one))
             && self.text.len() - text.len() < start;

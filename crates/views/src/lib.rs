@@ -9,6 +9,7 @@ pub mod drg;
 
 pub mod surveillance;
 
+pub mod follow_up;
 pub mod outcome;
 pub mod participation;
 

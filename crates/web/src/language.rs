@@ -17,6 +17,7 @@ macro_rules! words {
             include_str!(concat!("../locales/", $tag, "/platform.ftl")),
             include_str!(concat!("../locales/", $tag, "/access.ftl")),
             include_str!(concat!("../locales/", $tag, "/account.ftl")),
+            include_str!(concat!("../locales/", $tag, "/care.ftl")),
             include_str!(concat!("../locales/", $tag, "/doors.ftl")),
             include_str!(concat!("../locales/", $tag, "/drg.ftl")),
             include_str!(concat!("../locales/", $tag, "/identity.ftl")),

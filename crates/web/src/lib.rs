@@ -46,6 +46,7 @@ use tongmai_engine::{Engine, Failure, Outcome, Reason};
 use tongmai_gateway::door::Doors;
 use tongmai_http::{Answer, Asked, Pages};
 use tongmai_views::drg::Desk;
+use tongmai_views::follow_up::FollowUps;
 use tongmai_views::local_codes::LocalCodes;
 use tongmai_views::outcome::Outcomes;
 use tongmai_views::participation::Participation;
@@ -96,6 +97,8 @@ pub fn pages_with(engine: Arc<Engine>, access: Arc<Access>, settings: Settings) 
     let shared = Arc::new(Shared {
         participation: Running::new(folder.clone()),
         outcomes: Running::new(folder.clone()),
+        follow_ups: Running::new(folder.clone()),
+        followed: participation::Followed::default(),
         ballots,
         engine,
         access,
@@ -128,7 +131,8 @@ fn run_views(shared: &Arc<Shared>) {
             let Some(site) = site.upgrade() else { return };
             let participation = site.participation.now(&site.engine, |_, _| ());
             let outcomes = participation.and_then(|()| site.outcomes.now(&site.engine, |_, _| ()));
-            if let Err(failure) = outcomes.and_then(|()| site.counter.advance(&site.engine)) {
+            let follow_ups = outcomes.and_then(|()| site.follow_ups.now(&site.engine, |_, _| ()));
+            if let Err(failure) = follow_ups.and_then(|()| site.counter.advance(&site.engine)) {
                 tracing::error!(%failure, "the views could not be brought up to date");
             }
             if let Err(failure) = site.engine.follow_persons() {
@@ -160,6 +164,9 @@ struct Shared {
     surveillance: Arc<Surveillance>,
     participation: Running<Participation>,
     outcomes: Running<Outcomes>,
+    follow_ups: Running<FollowUps>,
+    /// Conversations whose opinion groups pages follow.
+    followed: participation::Followed,
     /// The ballot office; none without a folder to keep ballots in.
     ballots: Option<Office>,
     started: i64,

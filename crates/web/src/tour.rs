@@ -65,8 +65,19 @@ impl Step {
         Some(match self.time {
             "18:00" => ("/participation/office", "pa-office"),
             "18:30" => ("/participation/say", "pa-say"),
-            "19:00" => ("/participation/office", "pa-office"),
+            "19:00" => ("/participation", "pa-home"),
             "20:00" => ("/participation/organisations", "pa-organisations"),
+            _ => return None,
+        })
+    }
+
+    /// What one press enters by the forms of these pages, for somebody who only wants to look.
+    fn press(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self.time {
+            "18:00" => ("/participation/story/policy", "ca-story-policy"),
+            "18:30" => ("/participation/story/evening", "ca-story-evening"),
+            "19:00" => ("/participation/story/policy", "ca-story-answer"),
+            "20:00" => ("/participation/story/needs", "ca-story-needs"),
             _ => return None,
         })
     }

@@ -23,7 +23,9 @@ use tongmai_region::story;
 const AXE: &str = "axe-core@4.11.0";
 
 /// Pages of offices, which are looked at in two views only.
-const OFFICES: [&str; 7] = [
+const OFFICES: [&str; 9] = [
+    "participation-layer",
+    "participation-protected",
     "participation-results",
     "participation-organise",
     "participation-organisations",
@@ -84,6 +86,7 @@ async fn every_page_in_a_browser() {
     let (signal, card) = outbreak(&site).await;
     let numbers = site.numbers(24);
     let (project, talk) = forms::participation(&site.pages, &numbers, "2026-11-21", "2026-12-31").await;
+    let (survey, question, layer) = forms::care(&site.pages, &id).await;
     let pages = [
         ("participation", "/participation".to_owned()),
         ("participation-say", "/participation/say".into()),
@@ -93,6 +96,15 @@ async fn every_page_in_a_browser() {
         ("participation-organise", format!("/participation/conversation/{talk}/organise")),
         ("participation-goals", format!("/participation/goals?person={id}")),
         ("participation-questionnaires", format!("/participation/questionnaires?person={id}")),
+        ("participation-survey", survey.clone()),
+        ("participation-question", question),
+        ("participation-survey-results", format!("{survey}/results")),
+        ("participation-adaptive", format!("/participation/adaptive/demonstration?person={id}")),
+        ("participation-due", "/participation/due".into()),
+        ("participation-joined", format!("/participation/joined?person={id}")),
+        ("participation-layer", layer),
+        ("participation-protected", "/participation/protected".into()),
+        ("participation-trials", format!("/participation/trials?person={id}")),
         ("participation-help", "/participation/help".into()),
         ("participation-organisations", "/participation/organisations".into()),
         ("participation-office", "/participation/office".into()),

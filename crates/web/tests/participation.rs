@@ -297,7 +297,7 @@ async fn the_gate_is_shut(town: &Town, project: &str) {
     assert!(page.contains("不能通过") && page.contains("患者提出的需求"), "{page}");
     let refused = town.send("enter/advance", &[("project", project), ("who", "王局长")], "").await;
     assert_eq!(refused.status, 400);
-    assert!(refused.text.contains("need_statements"), "{}", refused.text);
+    assert!(refused.text.contains("患者提出的需求"), "{}", refused.text);
     // Nothing that was refused is in the ledger, and the project is where it was.
     let page = town.get(&format!("/participation/project/{project}")).await;
     assert!(page.contains("关口：立项"), "{page}");

@@ -79,6 +79,12 @@ facts! {
     Complaint = "complaint",
     /// The protected office has dealt with a complaint.
     Relief = "relief",
+    /// A choice survey is opened.
+    Survey = "survey",
+    /// Somebody begins to answer a choice survey.
+    Answering = "answering",
+    /// One question of a choice survey is answered.
+    Chosen = "choice",
 }
 
 /// What kind of actor.
@@ -504,6 +510,43 @@ records! {
         text: String,
         /// Who.
         who: String,
+        /// Day.
+        day: i64,
+    }
+    /// A choice survey: people choose between described alternatives, again and again.
+    Survey {
+        /// Project it is evidence for; empty: none.
+        project: String,
+        /// Title.
+        title: String,
+        /// What it measures, and what will be done with it.
+        purpose: String,
+        /// One line an attribute: its name, a colon, and its levels between bars.
+        attributes: Vec<String>,
+        /// Questions.
+        tasks: u32,
+        /// First day.
+        opens: i64,
+        /// Last day.
+        closes: i64,
+    }
+    /// Somebody begins to answer. No name: the id of this fact stands for the person from here on.
+    Answering {
+        /// Survey.
+        survey: String,
+        /// `patient` or `carer`.
+        role: String,
+        /// Day.
+        day: i64,
+    }
+    /// One answer of a choice survey.
+    Chosen {
+        /// Who answers: an id of an `answering`.
+        answering: String,
+        /// Question, from 0.
+        task: u32,
+        /// The alternative that was chosen, from 0.
+        alternative: u32,
         /// Day.
         day: i64,
     }

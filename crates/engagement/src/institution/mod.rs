@@ -15,9 +15,12 @@ use crate::feasibility::Rating;
 use crate::gate::{self, Missing, Pack, Stage};
 use crate::ledger::{Entry, Ledger};
 use crate::matching;
+use crate::preference::design::Design;
+use crate::preference::survey::{self, Attribute};
 use fact::{
     Activity, Actor, ActorKind, Commitment, Complaint, Conversation, Donation, Fact, Fund, Indicator,
     Matched, Meeting, Minutes, Moderation, Needed, Offered, Relief, Reply, Representative, SharedCase,
+    Survey,
 };
 use std::collections::BTreeMap;
 
@@ -27,6 +30,9 @@ pub const STATEMENT_CHARACTERS: u32 = 200;
 pub const TEXT_BYTES: usize = 4000;
 /// Days within which the protected office looks at a complaint of retaliation.
 pub const COMPLAINT_DAYS: i64 = 7;
+
+/// Seed of the search for a survey's questions: the same survey asks the same everywhere.
+const SURVEY_SEED: u64 = 1;
 
 /// A project with everything that belongs to it.
 #[derive(Debug, Clone)]
@@ -98,6 +104,32 @@ pub struct Purse {
     pub lines: Vec<Donation>,
 }
 
+/// A choice survey with its questions and the answers so far.
+#[derive(Debug, Clone)]
+pub struct Poll {
+    /// As it was opened.
+    pub survey: Survey,
+    /// What is asked about.
+    pub attributes: Vec<Attribute>,
+    /// The questions.
+    pub design: Design,
+    /// Answers by who gave them: alternative by question.
+    pub answers: BTreeMap<String, BTreeMap<u32, u32>>,
+}
+
+impl Poll {
+    /// The first question without an answer; `None` when all have one.
+    pub fn next(&self, answering: &str) -> Option<u32> {
+        let given = self.answers.get(answering)?;
+        (0..self.design.len() as u32).find(|task| !given.contains_key(task))
+    }
+
+    /// People who answered every question.
+    pub fn complete(&self) -> usize {
+        self.answers.values().filter(|given| given.len() == self.design.len()).count()
+    }
+}
+
 /// Everything, as of the last fact.
 #[derive(Debug, Clone)]
 pub struct Institution {
@@ -133,6 +165,10 @@ pub struct Institution {
     pub cases: BTreeMap<String, SharedCase>,
     /// Complaints of retaliation with what became of them: for the protected office alone.
     pub complaints: BTreeMap<String, (Complaint, Option<Relief>)>,
+    /// Choice surveys.
+    pub surveys: BTreeMap<String, Poll>,
+    /// Survey of everybody who began to answer one.
+    answering: BTreeMap<String, String>,
     /// Facts that could not stand: id and reason.
     pub refused: Vec<(String, String)>,
 }
@@ -157,6 +193,8 @@ impl Institution {
             activities: BTreeMap::new(),
             cases: BTreeMap::new(),
             complaints: BTreeMap::new(),
+            surveys: BTreeMap::new(),
+            answering: BTreeMap::new(),
             refused: Vec::new(),
         }
     }
@@ -290,7 +328,40 @@ impl Institution {
                 ensure(relief.is_none(), "complaint", "is dealt with already")?;
                 filled("text", &x.text)
             }
+            Fact::Survey(x) => {
+                if !x.project.is_empty() {
+                    self.project(&x.project)?;
+                }
+                filled("title", &x.title)?;
+                filled("purpose", &x.purpose)?;
+                ensure(x.opens <= x.closes, "closes", "must not come before it opens")?;
+                survey::plan(&survey::attributes(&x.attributes)?, x.tasks).map(drop)
+            }
+            Fact::Answering(x) => {
+                self.open_poll(&x.survey, day)?;
+                ensure(matches!(x.role.as_str(), "patient" | "carer"), "role", "choose patient or carer")
+            }
+            Fact::Chosen(x) => {
+                let survey = self.answering.get(&x.answering).ok_or("answering: begin the survey first")?;
+                let poll = self.open_poll(survey, day)?;
+                let task = poll.design.get(x.task as usize).ok_or("task: the survey has no such question")?;
+                ensure((x.alternative as usize) < task.len(), "alternative", "choose one of those shown")?;
+                let given = poll.answers.get(&x.answering).is_some_and(|given| given.contains_key(&x.task));
+                ensure(!given, "task", "is answered already")
+            }
         }
+    }
+
+    fn open_poll(&self, survey: &str, day: i64) -> Result<&Poll, String> {
+        let poll = self.surveys.get(survey).ok_or("survey: there is no such one")?;
+        let open = poll.survey.opens..=poll.survey.closes;
+        ensure(open.contains(&day), "survey", "is not open today")?;
+        Ok(poll)
+    }
+
+    /// The survey that somebody answers.
+    pub fn answered_by(&self, answering: &str) -> Option<&str> {
+        self.answering.get(answering).map(String::as_str)
     }
 
     fn check_representative(&self, who: &Representative) -> Result<(), String> {
@@ -449,6 +520,25 @@ impl Institution {
             Fact::Relief(x) => {
                 if let Some(complaint) = self.complaints.get_mut(&x.complaint) {
                     complaint.1 = Some(x);
+                }
+            }
+            Fact::Survey(survey) => {
+                let attributes = survey::attributes(&survey.attributes).unwrap_or_default();
+                let plan = survey::plan(&attributes, survey.tasks);
+                let design = plan.and_then(|plan| plan.generate(SURVEY_SEED)).unwrap_or_default();
+                let answers = BTreeMap::new();
+                self.surveys.insert(id, Poll { survey, attributes, design, answers });
+            }
+            Fact::Answering(x) => {
+                if let Some(poll) = self.surveys.get_mut(&x.survey) {
+                    poll.answers.insert(id.clone(), BTreeMap::new());
+                    self.answering.insert(id, x.survey);
+                }
+            }
+            Fact::Chosen(x) => {
+                let poll = self.answering.get(&x.answering).and_then(|survey| self.surveys.get_mut(survey));
+                if let Some(given) = poll.and_then(|poll| poll.answers.get_mut(&x.answering)) {
+                    given.insert(x.task, x.alternative);
                 }
             }
         }

@@ -73,9 +73,9 @@ fn carried_on(points: &[[f64; 2]], weights: &[f64], k: usize, last: &[Cluster]) 
         }
     }
     while clusters.len() < k {
-        let distance =
-            |p: [f64; 2]| clusters.iter().map(|c| square(p, c.centre)).fold(f64::INFINITY, f64::min);
-        let farthest = (0..points.len()).map(|i| (distance(points[i]), i)).max_by(|a, b| a.0.total_cmp(&b.0));
+        let centres = Centres::new(&clusters);
+        let distances = points.iter().enumerate().map(|(i, &point)| (centres.nearest(point).0, i));
+        let farthest = distances.max_by(|a, b| a.0.total_cmp(&b.0));
         let Some((_, point)) = farthest.filter(|f| f.0 > 0.0) else { break };
         for cluster in &mut clusters {
             if let Some(at) = cluster.members.iter().position(|&m| m == point) {
@@ -91,26 +91,58 @@ fn carried_on(points: &[[f64; 2]], weights: &[f64], k: usize, last: &[Cluster]) 
     clusters
 }
 
-/// The nearest centre; the first of equally near ones.
-fn nearest(point: [f64; 2], centres: &[[f64; 2]]) -> usize {
-    // All distances first, in an array the compiler can fill several at a time.
-    let mut distances = [f64::INFINITY; BASE];
-    distances.iter_mut().zip(centres).for_each(|(d, &c)| *d = square(point, c));
-    let least = distances.iter().copied().fold(f64::INFINITY, |a, b| if b < a { b } else { a });
-    distances.iter().position(|&d| d == least).unwrap_or(0)
+/// Centres in the order of their first coordinate, so that few are looked at for a point.
+struct Centres(Vec<([f64; 2], usize)>);
+
+impl Centres {
+    fn new(clusters: &[Cluster]) -> Centres {
+        let mut centres: Vec<([f64; 2], usize)> =
+            clusters.iter().enumerate().map(|(at, c)| (c.centre, at)).collect();
+        centres.sort_by(|a, b| a.0[0].total_cmp(&b.0[0]));
+        Centres(centres)
+    }
+
+    /// The nearest centre, the first of equally near ones, and the square of its distance: that of a search
+    /// through all. Centres are looked at outwards from the point until the first coordinate alone is too far.
+    fn nearest(&self, point: [f64; 2]) -> (f64, usize) {
+        let middle = self.0.partition_point(|(centre, _)| centre[0] < point[0]);
+        let mut best = (f64::INFINITY, usize::MAX);
+        let mut look = |&(centre, at): &([f64; 2], usize)| {
+            let across = point[0] - centre[0];
+            if across * across > best.0 {
+                return false;
+            }
+            let distance = square(point, centre);
+            if distance < best.0 || distance == best.0 && at < best.1 {
+                best = (distance, at);
+            }
+            true
+        };
+        let (left, right) = self.0.split_at(middle);
+        let (mut left, mut right) = (left.iter().rev(), right.iter());
+        let (mut go_left, mut go_right) = (true, true);
+        while go_left || go_right {
+            go_left = go_left && left.next().is_some_and(&mut look);
+            go_right = go_right && right.next().is_some_and(&mut look);
+        }
+        best
+    }
 }
 
 /// Weighted k-means from `clusters`; empty clusters die.
 fn k_means(points: &[[f64; 2]], weights: &[f64], mut clusters: Vec<Cluster>, rounds: usize) -> Vec<Cluster> {
     for _ in 0..=rounds {
-        let centres: Vec<[f64; 2]> = clusters.iter().map(|c| c.centre).collect();
+        let before: Vec<[f64; 2]> = clusters.iter().map(|c| c.centre).collect();
+        let centres = Centres::new(&clusters);
         clusters.iter_mut().for_each(|c| c.members.clear());
         for (i, &point) in points.iter().enumerate() {
-            clusters[nearest(point, &centres)].members.push(i);
+            if let Some(cluster) = clusters.get_mut(centres.nearest(point).1) {
+                cluster.members.push(i);
+            }
         }
         clusters.retain(|c| !c.members.is_empty());
         clusters.iter_mut().for_each(|c| c.centre = centre(points, weights, &c.members));
-        if at_rest(centres, clusters.iter().map(|c| c.centre).collect()) {
+        if at_rest(before, clusters.iter().map(|c| c.centre).collect()) {
             break;
         }
     }
@@ -133,29 +165,51 @@ fn at_rest(mut before: Vec<[f64; 2]>, mut after: Vec<[f64; 2]>) -> bool {
     before.iter().zip(&after).all(|(a, b)| square(*a, *b) < AT_REST * AT_REST)
 }
 
-/// Mean silhouette (Rousseeuw 1987) over points; a point alone in its cluster counts 0.
-pub fn silhouette(points: &[[f64; 2]], clusters: &[Cluster]) -> f64 {
-    let mut total = 0.0;
-    let mut count = 0;
+/// Distances between all points, row after row.
+fn distances(points: &[[f64; 2]]) -> Vec<f64> {
+    let n = points.len();
+    let mut table = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..i {
+            let distance = square(points[i], points[j]).sqrt();
+            table[i * n + j] = distance;
+            table[j * n + i] = distance;
+        }
+    }
+    table
+}
+
+/// Mean silhouette (Rousseeuw 1987) over points that stand for so many people each, as over the people
+/// themselves: a base cluster of one must not weigh as much as one of forty. A point alone in its cluster
+/// counts 0.
+pub fn silhouette(points: &[[f64; 2]], weights: &[f64], clusters: &[Cluster]) -> f64 {
+    silhouette_by(&distances(points), weights, clusters)
+}
+
+/// [`silhouette`] from a table of distances.
+fn silhouette_by(distances: &[f64], weights: &[f64], clusters: &[Cluster]) -> f64 {
+    let points = weights.len();
+    let (mut total, mut count) = (0.0, 0.0);
+    let people = |c: &Cluster| c.members.iter().map(|&j| weights[j]).sum::<f64>();
     for (own, cluster) in clusters.iter().enumerate() {
         for &i in &cluster.members {
-            count += 1;
+            count += weights[i];
             if cluster.members.len() == 1 || clusters.len() < 2 {
                 continue;
             }
-            let sum =
-                |c: &Cluster| c.members.iter().map(|&j| square(points[i], points[j]).sqrt()).sum::<f64>();
-            let inside = sum(cluster) / (cluster.members.len() - 1) as f64;
+            let row = &distances[i * points..(i + 1) * points];
+            let sum = |c: &Cluster| c.members.iter().map(|&j| weights[j] * row[j]).sum::<f64>();
+            let inside = sum(cluster) / (people(cluster) - weights[i]);
             let outside = clusters
                 .iter()
                 .enumerate()
                 .filter(|(other, _)| *other != own)
-                .map(|(_, c)| sum(c) / c.members.len() as f64)
+                .map(|(_, c)| sum(c) / people(c))
                 .fold(f64::INFINITY, f64::min);
-            total += (outside - inside) / outside.max(inside);
+            total += weights[i] * (outside - inside) / outside.max(inside);
         }
     }
-    if count == 0 { 0.0 } else { total / count as f64 }
+    if count == 0.0 { 0.0 } else { total / count }
 }
 
 /// Groups of participants as they stand after the last arrival.
@@ -178,13 +232,11 @@ pub struct Stages {
     pub least: usize,
     /// Share of those present that arrive at once.
     pub share: f64,
-    /// Stages in a row that another number of groups must win before it is taken.
-    pub patience: usize,
 }
 
 impl Default for Stages {
     fn default() -> Self {
-        Stages { founders: super::FOUNDERS, least: 10, share: 0.25, patience: 2 }
+        Stages { founders: super::FOUNDERS, least: 10, share: 0.25 }
     }
 }
 
@@ -193,7 +245,6 @@ pub fn group(points: &[[f64; 2]], stages: Stages) -> Grouping {
     let unit = vec![1.0; points.len()];
     let mut grouping = Grouping::default();
     let (mut present, mut arriving) = (0, stages.founders);
-    let (mut leader, mut wins) = (0, 0);
     while present < points.len() {
         present = (present + arriving).min(points.len());
         arriving = stages.least.max((present as f64 * stages.share) as usize);
@@ -206,21 +257,21 @@ pub fn group(points: &[[f64; 2]], stages: Stages) -> Grouping {
         let base = k_means(here, weights, start, BASE_ROUNDS);
         grouping.by_number = group_base(&grouping, &base, present == points.len());
         grouping.base = base;
-        let best = grouping.by_number.iter().max_by(|a, b| a.2.total_cmp(&b.2)).map_or(0, |b| b.0);
-        wins = if best == leader { wins + 1 } else { 1 };
-        leader = best;
-        if wins >= stages.patience || grouping.number == 0 {
-            grouping.number = best;
-        }
     }
+    // A conversation stays at its last votes for as long as people look at it: the number that is best then is
+    // the one that lasts.
+    let best = grouping.by_number.iter().max_by(|a, b| a.2.total_cmp(&b.2));
+    grouping.number = best.map_or(0, |best| best.0);
     grouping
 }
 
-/// Groups the base clusters for every number of groups, from the groups of last time.
+/// Groups the base clusters for every number of groups, from the groups of last time; how good each number is
+/// is asked at the last stage only.
 fn group_base(last: &Grouping, base: &[Cluster], last_stage: bool) -> Vec<(usize, Vec<Cluster>, f64)> {
     let centres: Vec<[f64; 2]> = base.iter().map(|c| c.centre).collect();
     let weights: Vec<f64> = base.iter().map(|c| c.members.len() as f64).collect();
     let most = MOST_GROUPS.min(2 + centres.len() / 12);
+    let distances = if last_stage { distances(&centres) } else { Vec::new() };
     (2..=most)
         .map(|k| {
             let before = last.by_number.iter().find(|(number, _, _)| *number == k);
@@ -243,7 +294,7 @@ fn group_base(last: &Grouping, base: &[Cluster], last_stage: bool) -> Vec<(usize
                     groups = fresh;
                 }
             }
-            let quality = silhouette(&centres, &groups);
+            let quality = if last_stage { silhouette_by(&distances, &weights, &groups) } else { 0.0 };
             (k, groups, quality)
         })
         .collect()

@@ -37,18 +37,59 @@ impl Components {
 /// so that rare voters are not drawn to the middle; excluded statements count as
 /// seen by everybody.
 pub fn components(votes: &Votes) -> Components {
-    let (rows, columns) = (votes.participants.len(), votes.statements.len());
-    let mut sum = vec![0i64; columns];
-    let mut seen = vec![0u32; columns];
-    for (&c, &v) in votes.columns.iter().zip(&votes.values) {
-        sum[c as usize] += i64::from(v);
-        seen[c as usize] += 1;
+    let columns = Columns::of(votes);
+    let mean = columns.mean(votes);
+    let space = leading(votes, &mean, 2);
+    placed(votes, &columns, mean, &space)
+}
+
+/// What the means are made of.
+#[derive(Debug, Clone)]
+pub(super) struct Columns {
+    /// Agreements less disagreements by statement.
+    pub sum: Vec<i64>,
+    /// Votes by statement.
+    pub seen: Vec<u32>,
+}
+
+impl Columns {
+    pub(super) fn of(votes: &Votes) -> Columns {
+        let count = votes.statements.len();
+        let mut columns = Columns { sum: vec![0; count], seen: vec![0; count] };
+        for (&c, &v) in votes.columns.iter().zip(&votes.values) {
+            columns.sum[c as usize] += i64::from(v);
+            columns.seen[c as usize] += 1;
+        }
+        columns
     }
-    let mean: Vec<f64> = (0..columns)
-        .map(|c| if votes.excluded[c] || seen[c] == 0 { 0.0 } else { sum[c] as f64 / f64::from(seen[c]) })
-        .collect();
-    let (axes, singular) = leading(votes, &mean);
-    let used = seen.iter().zip(&votes.excluded).filter(|(s, e)| **s > 0 || **e).count();
+
+    pub(super) fn mean(&self, votes: &Votes) -> Vec<f64> {
+        let mean = |c: usize| match self.seen[c] {
+            0 => 0.0,
+            _ if votes.excluded[c] => 0.0,
+            seen => self.sum[c] as f64 / f64::from(seen),
+        };
+        (0..self.sum.len()).map(mean).collect()
+    }
+}
+
+/// The directions of greatest spread.
+#[derive(Debug, Clone)]
+pub(super) struct Space {
+    /// Unit vectors over statements, the two axes first; further ones are good approximations only.
+    pub vectors: Vec<Vec<f64>>,
+    /// Spread along each: an eigenvalue of `XᵀX`.
+    pub values: Vec<f64>,
+}
+
+/// Places on the axes of a space.
+pub(super) fn placed(votes: &Votes, columns: &Columns, mean: Vec<f64>, space: &Space) -> Components {
+    let n = mean.len();
+    let none = vec![0.0; n];
+    let axis = |at: usize| facing_up(space.vectors.get(at).unwrap_or(&none).clone());
+    let axes = [axis(0), axis(1)];
+    let singular = [0, 1].map(|at| space.values.get(at).map_or(0.0, |value| value.max(0.0).sqrt()));
+    let used = columns.seen.iter().zip(&votes.excluded).filter(|(s, e)| **s > 0 || **e).count();
     let excluded = votes.excluded.iter().filter(|e| **e).count();
     let place = |row: usize| {
         let (mut counted, mut x, mut y) = (excluded, 0.0, 0.0);
@@ -61,15 +102,24 @@ pub fn components(votes: &Votes) -> Components {
         let push = (used as f64 / counted.max(1) as f64).sqrt();
         [push * x, push * y]
     };
-    let participants = (0..rows).map(place).collect();
+    let participants = (0..votes.participants.len()).map(place).collect();
     let push = (used as f64).sqrt();
-    let statements = (0..columns)
+    let statements = (0..n)
         .map(|c| {
             let d = if votes.excluded[c] { 0.0 } else { push * (1.0 - mean[c]) };
             [d * axes[0][c], d * axes[1][c]]
         })
         .collect();
     Components { mean, axes, singular, participants, statements }
+}
+
+/// The axis turned so that its largest entry is positive.
+fn facing_up(mut axis: Vec<f64>) -> Vec<f64> {
+    let largest = axis.iter().copied().fold(0.0, |m: f64, x| if x.abs() > m.abs() { x } else { m });
+    if largest < 0.0 {
+        axis.iter_mut().for_each(|x| *x = -*x);
+    }
+    axis
 }
 
 /// `Xᵀ X v` for the centred matrix `X`, without forming either.
@@ -90,8 +140,8 @@ fn gram_times(votes: &Votes, mean: &[f64], v: &[f64], out: &mut [f64]) {
     out.iter_mut().zip(&votes.excluded).filter(|(_, e)| **e).for_each(|(o, _)| *o = 0.0);
 }
 
-/// The two leading axes and their singular values.
-fn leading(votes: &Votes, mean: &[f64]) -> ([Vec<f64>; 2], [f64; 2]) {
+/// The two leading axes, and up to `keep` directions in all.
+pub(super) fn leading(votes: &Votes, mean: &[f64], keep: usize) -> Space {
     const MOST_STEPS: usize = 400;
     let n = mean.len();
     let live: Vec<usize> = (0..n).filter(|&c| !votes.excluded[c]).collect();
@@ -100,8 +150,7 @@ fn leading(votes: &Votes, mean: &[f64]) -> ([Vec<f64>; 2], [f64; 2]) {
     let mut basis: Vec<Vec<f64>> = Vec::new();
     let (mut diagonal, mut beside) = (Vec::new(), Vec::new());
     let mut w = vec![0.0; n];
-    let mut axes = [vec![0.0; n], vec![0.0; n]];
-    let mut values = [0.0; 2];
+    let mut space = Space { vectors: Vec::new(), values: Vec::new() };
     for step in 0..steps {
         if step == 0 || beside.last().is_some_and(|b| *b == 0.0) {
             // The start, or an invariant space is used up: go on in a new direction.
@@ -128,37 +177,32 @@ fn leading(votes: &Votes, mean: &[f64]) -> ([Vec<f64>; 2], [f64; 2]) {
             let residual = |i: usize| rest * vectors[i][m - 1].abs();
             let settled = m >= 2 && (0..2).all(|i| residual(i) <= 1e-14 * theta[0].abs());
             if last || settled && !invariant || invariant && m >= 3.min(live.len()) {
-                for (axis, (vector, value)) in vectors.iter().zip(&theta).take(2).enumerate() {
-                    values[axis] = value.max(0.0).sqrt();
-                    axes[axis].fill(0.0);
+                for (vector, value) in vectors.iter().zip(&theta).take(keep) {
+                    let mut direction = vec![0.0; n];
                     for (b, s) in basis.iter().zip(vector) {
-                        axes[axis].iter_mut().zip(b).for_each(|(a, x)| *a += s * x);
+                        direction.iter_mut().zip(b).for_each(|(a, x)| *a += s * x);
                     }
+                    space.vectors.push(direction);
+                    space.values.push(*value);
                 }
                 break;
             }
         }
         beside.push(if invariant { 0.0 } else { rest });
     }
-    for axis in &mut axes {
-        let largest = axis.iter().copied().fold(0.0, |m: f64, x| if x.abs() > m.abs() { x } else { m });
-        if largest < 0.0 {
-            axis.iter_mut().for_each(|x| *x = -*x);
-        }
-    }
-    (axes, values)
+    space
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-fn norm(a: &[f64]) -> f64 {
+pub(super) fn norm(a: &[f64]) -> f64 {
     dot(a, a).sqrt()
 }
 
 /// Takes the span of `basis` out of `w`, twice, so that rounding leaves nothing of it.
-fn orthogonalise(w: &mut [f64], basis: &[Vec<f64>]) {
+pub(super) fn orthogonalise(w: &mut [f64], basis: &[Vec<f64>]) {
     for _ in 0..2 {
         for b in basis {
             let share = dot(w, b);

@@ -8,6 +8,8 @@
 pub mod capture;
 mod cluster;
 mod components;
+mod follow;
+pub mod live;
 mod representative;
 mod votes;
 
@@ -58,7 +60,11 @@ pub fn opinion(votes: &Votes) -> Opinion {
 
 /// [`opinion`] with another replay of arrivals.
 pub fn opinion_in_stages(votes: &Votes, stages: Stages) -> Opinion {
-    let components = components(votes);
+    grouped(votes, components(votes), stages)
+}
+
+/// Groups and counts on a map that is there already.
+fn grouped(votes: &Votes, components: Components, stages: Stages) -> Opinion {
     let members = on_the_map(votes);
     let points: Vec<[f64; 2]> = members.iter().map(|&p| components.participants[p]).collect();
     let grouping = group(&points, stages);

@@ -12,6 +12,7 @@ mod data;
 pub mod design;
 mod mixed;
 mod ranked;
+pub mod survey;
 pub mod swing;
 mod willingness;
 

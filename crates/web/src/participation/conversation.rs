@@ -11,6 +11,7 @@ use tongmai_engine::{Failure, Outcome};
 use tongmai_http::{Answer, Asked, plain};
 
 use super::block::{Block, Card, Cell, Table};
+use super::live::followed;
 use super::voting::{forum, room, translated};
 use super::{Sheet, State, share, show};
 use crate::Site;
@@ -21,14 +22,17 @@ use crate::language::Language;
 /// Statements that all groups share.
 pub const SHARED: usize = 5;
 
-/// A conversation computed from its published files alone.
+/// A conversation computed from what is published of it.
+#[derive(Clone)]
 pub struct Computed {
-    votes: Votes,
-    opinion: Opinion,
+    /// Votes as the published matrix has them.
+    pub votes: Votes,
+    /// What they come to.
+    pub opinion: Opinion,
 }
 
 /// The files that are published.
-pub struct Files {
+struct Files {
     /// `votes.csv`; none below eleven ballots.
     pub votes: Option<String>,
     /// The same without what proxies carried.
@@ -38,10 +42,9 @@ pub struct Files {
 }
 
 impl Files {
-    /// Computes the conversation; `None` when there are no votes to publish.
-    pub fn compute(&self, with_proxies: bool) -> Option<Computed> {
-        let text = if with_proxies { &self.votes } else { &self.without_proxies };
-        let (mut votes, _) = opinion::read_votes(text.as_ref()?).ok()?;
+    /// Computes the conversation as anybody can; `None` when there are no votes to publish.
+    fn compute(&self) -> Option<Computed> {
+        let (mut votes, _) = opinion::read_votes(self.votes.as_ref()?).ok()?;
         let comments = opinion::read_comments(&self.comments).ok()?;
         votes.orient(&comments);
         votes.moderate(&comments, false);
@@ -80,7 +83,7 @@ impl Computed {
 }
 
 /// The files of a conversation.
-pub async fn files(site: &Arc<Site>, state: &State, id: &str) -> Outcome<Files> {
+async fn files(site: &Arc<Site>, state: &State, id: &str) -> Outcome<Files> {
     let forum = forum(state, id)?;
     let room = room(site, id).await?;
     let count = forum.statements.len() as u32;
@@ -90,7 +93,7 @@ pub async fn files(site: &Arc<Site>, state: &State, id: &str) -> Outcome<Files> 
 }
 
 /// Statements with their moderation, as `tongmai engage opinion` reads them.
-fn comments(state: &State, forum: &Forum) -> String {
+pub fn comments(state: &State, forum: &Forum) -> String {
     let mut text = String::from("comment-id,moderated,comment-body\n");
     for id in &forum.statements {
         let Some(said) = state.statements.get(id) else { continue };
@@ -131,7 +134,7 @@ pub async fn file(site: &Arc<Site>, _: &Asked, _: Frame, id: &str, name: &str) -
                 }
                 "comments.csv" => ("text/csv; charset=utf-8", files.comments),
                 "result.json" => {
-                    let computed = site.work(move |_| files.compute(true)).await.ok_or_else(missing)?;
+                    let computed = site.work(move |_| files.compute()).await.ok_or_else(missing)?;
                     ("application/json", computed.result())
                 }
                 _ => return Err(missing()),
@@ -168,13 +171,8 @@ pub async fn results(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) ->
     let (state, l) = (State::now(site).await?, frame.language);
     let forum = forum(&state, id)?;
     let figures = room(site, id).await?.figures();
-    let files = files(site, &state, id).await?;
-    let (files, computed, without) = site
-        .work(move |_| {
-            let (with, without) = (files.compute(true), files.compute(false));
-            (files, with, without)
-        })
-        .await;
+    let computed = followed(site, &state, id, true).await?;
+    let without = followed(site, &state, id, false).await?;
     let say = |key: &str| l.say(key).into_owned();
     let number = |n: usize| grouped(n as i64);
     let mut blocks = vec![Block::Figures(vec![
@@ -203,7 +201,7 @@ pub async fn results(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) ->
     blocks.push(Block::Text(say("pa-recompute-words")));
     let here = format!("/participation/conversation/{id}");
     let mut links: Vec<(String, String)> = Vec::new();
-    if files.votes.is_some() {
+    if computed.is_some() {
         links.extend(["votes.csv", "result.json"].map(|name| (format!("{here}/{name}"), name.to_owned())));
     }
     links.extend(

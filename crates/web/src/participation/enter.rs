@@ -5,14 +5,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tongmai_base::time::days_from_civil;
 use tongmai_engagement::institution::fact::Fact;
-use tongmai_engine::write::Conditions;
+use tongmai_engine::write::{Conditions, Target};
 use tongmai_engine::{Failure, Outcome, Reason};
 use tongmai_fhir::definition::resource_type_id;
 use tongmai_http::{Answer, Asked};
 use tongmai_views::participation::resource;
 
 use super::block::{Block, Form, Kind};
-use super::{Sheet, State, right, show};
+use super::{Sheet, State, right, rule, show};
 use crate::frame::Frame;
 use crate::{Site, problem, reply};
 
@@ -132,6 +132,26 @@ pub async fn put(site: &Site, resource: &Value) -> Outcome<String> {
     Ok(written.resource.map_or_else(String::new, |resource| resource.id))
 }
 
+/// Writes the next version of a resource, when nobody was faster.
+///
+/// # Errors
+/// Somebody changed it in the meantime; or the engine refuses it.
+pub async fn replace(site: &Site, id: &str, version: Option<u32>, resource: &Value) -> Outcome<()> {
+    let kind = resource["resourceType"].as_str().and_then(resource_type_id);
+    let text = resource.to_string();
+    let checked = site.engine.check(text.as_bytes(), kind)?;
+    let conditions = Conditions { if_match: version, ..Conditions::default() };
+    let target = Target::Id(id.to_owned());
+    match site.engine.update(&site.pen(), &target, &checked, &conditions).await {
+        Ok(sealed) => site.release(sealed).await.map(drop),
+        // Somebody else was faster: both changes must be seen before one of them is made.
+        Err(conflict) if matches!(conflict.reason, Reason::Precondition | Reason::Conflict) => {
+            Err(failure("version: somebody changed this in the meantime; look at it again"))
+        }
+        Err(other) => Err(other),
+    }
+}
+
 /// `POST /participation/enter/{fact}`
 pub async fn entered(site: &Arc<Site>, asked: &Asked, frame: Frame, name: &str) -> Outcome<Answer> {
     let Some(pairs) = pairs(asked) else { return Ok(problem::show(asked, frame, 403, "wrong", "")) };
@@ -148,7 +168,18 @@ pub async fn entered(site: &Arc<Site>, asked: &Asked, frame: Frame, name: &str) 
             write(site, &fact).await?;
             Ok(reply::see(&back(&pairs)))
         }
-        Err(why) => again(asked, frame, &format!("/participation/enter/{name}"), &pairs, &why),
+        Err(why) => {
+            // What a gate asks for is named in the reader's language.
+            let l = frame.language;
+            let missing = match name {
+                "advance" => state.missing(field(&pairs, "project"), today).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            let words: Vec<_> = missing.iter().map(|m| l.code("pa-evidence", &m.evidence)).collect();
+            let why =
+                if words.is_empty() { why } else { l.name("ca-gate-lacks", &words.join("、")).into_owned() };
+            again(asked, frame, &format!("/participation/enter/{name}"), &pairs, &why)
+        }
     }
 }
 
@@ -175,7 +206,7 @@ pub fn again(
     }
     let form = form.button("", l.say("pa-again"));
     let blocks = vec![
-        Block::Attention(l.name("pa-refused", &told(l, why)).into_owned()),
+        Block::Attention(l.name("pa-refused", &rule::told(l, why)).into_owned()),
         Block::Text(l.say("pa-refused-repair").into_owned()),
         Block::Form(form),
     ];
@@ -185,14 +216,6 @@ pub fn again(
         400,
         Sheet { title: l.say("pa-refused-title").into_owned(), blocks, ..Sheet::default() },
     )
-}
-
-/// The rule in words: the field is named in the reader's language, the rule as the engine says it.
-fn told(l: crate::language::Language, why: &str) -> String {
-    match why.split_once(": ") {
-        Some((field, rule)) => format!("{} — {rule}", l.code("pa-field", field)),
-        None => why.to_owned(),
-    }
 }
 
 fn is_reference(name: &str) -> bool {

@@ -3,9 +3,13 @@
 //! Every page is made from the view over the facts in the ledger, released by `access`; every form enters a
 //! fact through the engine. Ballots alone go to the ballot office, which knows tokens and no persons.
 
+mod adaptive;
 mod block;
 mod conversation;
+mod due;
 mod enter;
+mod layer;
+mod live;
 mod offices;
 mod organisations;
 mod personal;
@@ -14,6 +18,10 @@ mod questionnaire;
 mod report;
 mod residents;
 mod right;
+mod rule;
+mod schedule;
+mod story;
+mod survey;
 mod trials;
 mod voting;
 
@@ -31,15 +39,17 @@ use crate::frame::Frame;
 use crate::language::Language;
 use crate::{Site, asset, framed, problem, render};
 use block::{Block, Kind};
+pub use live::Followed;
 
 /// The pages of the area: address and key of the name.
-const TABS: [(&str, &str); 9] = [
+const TABS: [(&str, &str); 10] = [
     ("/participation", "pa-home"),
     ("/participation/say", "pa-say"),
     ("/participation/words", "pa-words"),
     ("/participation/goals", "pa-goals"),
     ("/participation/questionnaires", "pa-questionnaires"),
     ("/participation/help", "pa-help"),
+    ("/participation/due", "pa-due"),
     ("/participation/organisations", "pa-organisations"),
     ("/participation/office", "pa-office"),
     ("/participation/sponsors", "pa-sponsors"),
@@ -65,7 +75,7 @@ struct Page {
     lead: String,
     tab: &'static str,
     narrow: bool,
-    tabs: &'static [(&'static str, &'static str)],
+    tabs: Vec<(&'static str, &'static str)>,
     /// Address of a script that one of the forms can use; empty: none.
     own_script: &'static str,
     blocks: Vec<Block>,
@@ -79,7 +89,12 @@ fn show(asked: &Asked, frame: Frame, status: u16, sheet: Sheet) -> Outcome<Answe
     let Sheet { title, lead, tab, narrow, blocks } = sheet;
     let scripted = blocks.iter().any(|block| matches!(block, Block::Form(form) if form.script == "ballot"));
     let own_script = if scripted { asset::address("ballot.mjs") } else { "" };
-    render(asked, status, &Page { page, l, title, lead, tab, narrow, tabs: &TABS, own_script, blocks })
+    let opens = |address: &str| {
+        let path: Vec<&str> = address.split('/').filter(|part| !part.is_empty()).skip(1).collect();
+        right::may(&page.requester, &path, false)
+    };
+    let tabs = TABS.into_iter().filter(|(address, _)| opens(address)).collect();
+    render(asked, status, &Page { page, l, title, lead, tab, narrow, tabs, own_script, blocks })
 }
 
 /// What a page knows: the institution at one position of the ledger, released.
@@ -122,6 +137,13 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) 
         ["help"] => residents::help(site, asked, frame).await,
         ["goals"] => personal::goals(site, asked, frame).await,
         ["questionnaires"] => personal::questionnaires(site, asked, frame).await,
+        ["adaptive", form] => adaptive::page(site, asked, frame, form).await,
+        ["due"] => due::page(site, asked, frame).await,
+        ["joined"] => layer::joined(site, asked, frame).await,
+        ["layer", organisation] => layer::page(site, asked, frame, organisation).await,
+        ["survey", id] => survey::intro(site, asked, frame, id).await,
+        ["survey", id, "results"] => survey::results(site, asked, frame, id).await,
+        ["survey", id, answering] => survey::question(site, asked, frame, id, answering).await,
         ["conversation", id] => voting::page(site, asked, frame, id).await,
         ["conversation", id, "results"] => conversation::results(site, asked, frame, id).await,
         ["conversation", id, "organise"] => offices::organise(site, asked, frame, id).await,
@@ -142,6 +164,13 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) 
 pub async fn sent(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> Outcome<Answer> {
     match path {
         ["enter", fact] => enter::entered(site, asked, frame, fact).await,
+        ["adaptive"] => adaptive::answered(site, asked, frame).await,
+        ["answering"] => survey::begin(site, asked, frame).await,
+        ["choice"] => survey::answer(site, asked, frame).await,
+        ["joined"] => layer::change(site, asked, frame).await,
+        ["layer", organisation] => layer::write(site, asked, frame, organisation).await,
+        ["story", step] => story::step(site, asked, frame, step).await,
+        ["schedule"] => schedule::schedule(site, asked, frame).await,
         ["ballot"] => voting::ballot(site, asked, frame).await,
         ["ballot", "blind"] => voting::blind(site, asked).await,
         ["vote"] => voting::vote(site, asked, frame).await,
@@ -167,11 +196,13 @@ pub async fn answer(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]
     if !right::may(&site.requester, path, asked.method == Method::POST) {
         return Ok(problem::show(asked, frame, 403, "wrong", ""));
     }
-    match asked.method {
+    let l = frame.language;
+    let answer = match asked.method {
         Method::POST => sent(site, asked, frame, path).await,
         Method::GET | Method::HEAD => page(site, asked, frame, path).await,
         _ => Ok(problem::show(asked, frame, 405, "wrong", "")),
-    }
+    };
+    answer.map_err(|failure| rule::in_words(l, failure))
 }
 
 /// A day as people read it.

@@ -26,6 +26,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     let (state, l) = (State::now(site).await?, frame.language);
     let today = site.today();
     let mut blocks = register(&state, l, today);
+    blocks.extend(super::layer::links(site, &state, l));
     blocks.extend(needs(site, &state, l));
     blocks.extend(assignment(&state, l, today));
     blocks.extend(funds(&state, l, today));

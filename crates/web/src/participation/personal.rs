@@ -10,15 +10,13 @@ use tongmai_base::time::Instant;
 use tongmai_care::goal::{Act, Change, Goal, Side, Standing};
 use tongmai_engagement::eq5d::{State as Health, ValueSet, decimal};
 use tongmai_engagement::reported::dlqi;
-use tongmai_engine::write::{Conditions, Target};
-use tongmai_engine::{Outcome, Reason, Resource};
+use tongmai_engine::{Outcome, Resource};
 use tongmai_fhir::definition::resource_type_id;
 use tongmai_http::{Answer, Asked};
 
 use super::block::{Block, Card, Form, Kind, Table};
-use super::enter::{failure, field, pairs, put};
-use super::questionnaire;
-use super::{Sheet, date, options, right, show};
+use super::enter::{failure, field, pairs, put, replace};
+use super::{Sheet, adaptive, date, options, questionnaire, right, schedule, show};
 use crate::chart::{Line, trend};
 use crate::format::When;
 use crate::frame::{Frame, encoded};
@@ -32,7 +30,7 @@ const SIDE: &str = "urn:tongmai:care:side";
 const ACT: &str = "urn:tongmai:care:act";
 /// The questionnaires whose wording an operator uploads, under their own addresses.
 pub const EQ5D: &str = "urn:tongmai:questionnaire:eq-5d-5l";
-const DLQI: &str = "urn:tongmai:questionnaire:dlqi";
+pub const DLQI: &str = "urn:tongmai:questionnaire:dlqi";
 const DIMENSIONS: [&str; 5] = ["mo", "sc", "ua", "pd", "ad"];
 
 /// Everything of a kind in a person's record, newest first.
@@ -60,7 +58,7 @@ pub async fn search(
 }
 
 /// Whose pages these are: by the record, or by the citizen's number.
-async fn whose(site: &Arc<Site>, frame: &Frame) -> Outcome<Option<String>> {
+pub async fn whose(site: &Arc<Site>, frame: &Frame) -> Outcome<Option<String>> {
     let theirs = |person: &String| right::may_for(&site.requester, person, site.engine.now());
     if let Some(person) = frame.parameter("person").filter(|person| tongmai_fhir::format::is_id(person)) {
         return Ok(Some(person.to_owned()).filter(theirs));
@@ -81,19 +79,19 @@ pub fn theirs(site: &Site, person: &str) -> Outcome<()> {
 }
 
 /// The form that asks whose pages are wanted.
-fn ask(l: Language, action: &str) -> Block {
+pub fn ask(l: Language, action: &str) -> Block {
     let form = Form { action: action.into(), get: true, ..Form::default() }
         .field("number", l.say("pa-citizen-number"), Kind::Line(18))
         .button("", l.say("pa-open-mine"));
     Block::Form(form)
 }
 
-fn parsed(resource: &Resource) -> Option<Value> {
+pub fn parsed(resource: &Resource) -> Option<Value> {
     serde_json::from_slice(&resource.text).ok()
 }
 
 /// A goal as its Goal resource says it.
-fn read(goal: &Value) -> Option<Goal> {
+pub fn read(goal: &Value) -> Option<Goal> {
     let change = |note: &Value| {
         let extension =
             |url: &str| note["extension"].as_array()?.iter().find(|e| e["url"] == url)?["valueCode"].as_str();
@@ -135,6 +133,7 @@ pub async fn goals(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Ans
             blocks.push(ask(l, "/participation/goals"));
         }
         Some(person) => {
+            blocks.extend(schedule::reminder(site, &person, l).await?);
             let found = of_person(site, "Goal", &person).await?;
             let cards: Vec<Card> = found
                 .iter()
@@ -271,18 +270,7 @@ pub async fn goal(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
     if let Some(notes) = resource["note"].as_array_mut() {
         notes.push(note);
     }
-    let text = resource.to_string();
-    let checked = site.engine.check(text.as_bytes(), resource_type_id("Goal"))?;
-    let conditions = Conditions { if_match: field(&pairs, "version").parse().ok(), ..Conditions::default() };
-    let target = Target::Id(id.to_owned());
-    match site.engine.update(&site.pen(), &target, &checked, &conditions).await {
-        Ok(sealed) => drop(site.release(sealed).await?),
-        // Somebody else was faster: both changes must be seen before one of them is made.
-        Err(conflict) if matches!(conflict.reason, Reason::Precondition | Reason::Conflict) => {
-            return Err(failure("version: somebody changed this goal in the meantime; look at it again"));
-        }
-        Err(other) => return Err(other),
-    }
+    replace(site, id, field(&pairs, "version").parse().ok(), &resource).await?;
     Ok(reply::see(&back))
 }
 
@@ -299,11 +287,14 @@ pub async fn questionnaires(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Ou
         Some(person) => {
             let answered: Vec<Value> =
                 of_person(site, "QuestionnaireResponse", &person).await?.iter().filter_map(parsed).collect();
+            blocks.extend(schedule::blocks(site, &person, &answered, l).await?);
             blocks.extend(health(&answered, l));
             blocks.push(Block::Form(health_form(&person, l)));
             blocks.extend(skin(&answered, l));
             blocks.push(Block::Form(skin_form(&person, l)));
+            blocks.extend(adaptive::blocks(site, &person, &answered, l).await?);
             blocks.extend(questionnaire::blocks(site, &person, &frame).await?);
+            blocks.push(Block::Form(schedule::form(site, &person, l).await?));
         }
     }
     let sheet = Sheet {

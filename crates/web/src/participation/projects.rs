@@ -11,8 +11,9 @@ use tongmai_http::{Answer, Asked};
 use tongmai_views::outcome::{MEASURES, PLACES};
 
 use super::block::{Block, Card, Cell, Form, Kind, Table};
-use super::conversation::{files, statement};
+use super::conversation::statement;
 use super::enter::{again, back, field, pairs, write};
+use super::live::followed;
 use super::residents::{DISEASES, agency, stage, standing};
 use super::{Sheet, State, date, options, percent, show};
 use crate::format::grouped;
@@ -142,6 +143,8 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> Ou
             blocks.extend(shared(site, &state, id, conversation, forum, today, l).await?);
         }
     }
+    blocks.extend(super::survey::cards(&state, Some(id), l, today));
+    blocks.push(Block::Form(super::survey::form(l, id, &here, today)));
     blocks.push(Block::Form(
         Form::enter("conversation", &here)
             .titled(say("pa-open-conversation"))
@@ -402,8 +405,7 @@ async fn shared(
 ) -> Outcome<Vec<Block>> {
     let say = |key: &str| l.say(key).into_owned();
     let here = format!("/participation/project/{project}");
-    let files = files(site, state, id).await?;
-    let computed = site.work(move |_| files.compute(true)).await;
+    let computed = followed(site, state, id, true).await?;
     let mut blocks = vec![
         Block::Heading(forum.conversation.title.clone()),
         Block::Links(vec![

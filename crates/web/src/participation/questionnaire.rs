@@ -20,6 +20,23 @@ const OFFERED: &str = "20";
 /// Items of a questionnaire, groups included, that are shown.
 const ITEMS: usize = 200;
 
+/// Questionnaires on offer that are answered as a form: address, id and title.
+pub async fn offered(site: &Arc<Site>) -> Outcome<Vec<(String, String, String)>> {
+    let found =
+        search(site, "Questionnaire", &[("status", "active".into()), ("_count", OFFERED.into())]).await?;
+    let read = |resource: &tongmai_engine::Resource| {
+        let form: Value = serde_json::from_slice(&resource.text).ok()?;
+        let plain = !super::adaptive::is_adaptive(&form);
+        plain.then(|| (address(&form, &resource.id), resource.id.clone(), title(&form)))
+    };
+    Ok(found.iter().filter_map(read).collect())
+}
+
+/// How answers name their questionnaire.
+pub fn address(form: &Value, id: &str) -> String {
+    form["url"].as_str().map_or_else(|| format!("Questionnaire/{id}"), str::to_owned)
+}
+
 /// The questionnaires on offer, and the one that is open.
 pub async fn blocks(site: &Arc<Site>, person: &str, frame: &Frame) -> Outcome<Vec<Block>> {
     let l = frame.language;
@@ -28,6 +45,7 @@ pub async fn blocks(site: &Arc<Site>, person: &str, frame: &Frame) -> Outcome<Ve
     let parsed: Vec<(String, Value)> = found
         .iter()
         .filter_map(|resource| Some((resource.id.clone(), serde_json::from_slice(&resource.text).ok()?)))
+        .filter(|(_, form)| !super::adaptive::is_adaptive(form))
         .collect();
     let mut blocks = vec![Block::Heading(l.say("pa-uploaded").into_owned())];
     if parsed.is_empty() {
@@ -53,7 +71,7 @@ pub async fn blocks(site: &Arc<Site>, person: &str, frame: &Frame) -> Outcome<Ve
     Ok(blocks)
 }
 
-fn title(form: &Value) -> String {
+pub fn title(form: &Value) -> String {
     let named = form["title"].as_str().or_else(|| form["name"].as_str()).or_else(|| form["id"].as_str());
     named.unwrap_or("").to_owned()
 }
@@ -134,7 +152,7 @@ pub async fn answered(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<
 fn respond(form: &Value, id: &str, pairs: &[(String, String)]) -> Result<Value, String> {
     let mut answers = Map::new();
     collect(&form["item"], pairs, &mut answers)?;
-    let address = form["url"].as_str().map_or_else(|| format!("Questionnaire/{id}"), str::to_owned);
+    let address = address(form, id);
     let items = items(&form["item"], &answers)?;
     Ok(json!({
         "resourceType": "QuestionnaireResponse",

@@ -12,7 +12,8 @@ use tongmai_engine::{Failure, Outcome};
 use tongmai_http::{Answer, Asked};
 
 use super::block::{Block, Card, Cell, Form, Kind, Table};
-use super::conversation::{files, statement};
+use super::conversation::statement;
+use super::live::followed;
 use super::residents::{agency, stage, standing};
 use super::{Sheet, State, date, percent, share, show, yuan};
 use crate::Site;
@@ -52,8 +53,7 @@ pub async fn trace(site: &Arc<Site>, asked: &Asked, frame: Frame, id: &str) -> O
     blocks.push(Block::Heading(say("pa-trace-said")));
     for conversation in &file.conversations {
         let Some(forum) = state.conversations.get(conversation) else { continue };
-        let files = files(site, &state, conversation).await?;
-        let computed = site.work(move |_| files.compute(true)).await;
+        let computed = followed(site, &state, conversation, true).await?;
         let voters = computed.as_ref().map_or(0, super::conversation::Computed::participants);
         blocks.push(Block::Links(vec![(
             format!("/participation/conversation/{conversation}/results"),

@@ -113,6 +113,7 @@ fn conversations(state: &Institution, l: Language, today: i64) -> Block {
 pub async fn say(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let (state, l) = (State::now(site).await?, frame.language);
     let mut blocks = vec![conversations(&state, l, site.today())];
+    blocks.extend(super::survey::cards(&state, None, l, site.today()));
     let projects: Vec<(String, String)> =
         state.projects.iter().map(|(id, file)| (id.clone(), file.project.title.clone())).collect();
     if !projects.is_empty() {
@@ -240,7 +241,8 @@ pub async fn help(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
         .optional("excluded", say("pa-field-excluded"), Kind::Checks(givers))
         .optional("consent", say("pa-consent-match"), Kind::Check)
         .button("", say("pa-ask-help"));
-    let mut blocks = vec![Block::Form(form), Block::Heading(say("pa-offers"))];
+    let joined = Block::Links(vec![("/participation/joined".into(), say("ca-joined"))]);
+    let mut blocks = vec![Block::Form(form), joined, Block::Heading(say("pa-offers"))];
     let cards: Vec<Card> = state
         .offers
         .iter()

@@ -16,20 +16,29 @@ enum Takes {
     PolicyOffice,
     /// The protected office.
     Protected,
+    /// A doctor, a nurse or a village doctor.
+    Clinical,
 }
 
 /// What a path under `/participation` takes.
 fn takes(path: &[&str], sent: bool) -> Takes {
     match path {
         ["protected"] | ["enter", "relief"] => Takes::Protected,
+        ["due"] => Takes::Clinical,
+        // Which organisation's it is decides the page itself.
+        ["layer", _] => Takes::Somebody,
         ["conversation", _, "organise"] => Takes::Organiser,
         _ if !sent => Takes::Nothing,
-        ["enter", "statement" | "dispute" | "rating" | "need" | "case" | "complaint"] => Takes::Somebody,
+        [
+            "enter",
+            "statement" | "dispute" | "rating" | "need" | "case" | "complaint" | "answering" | "choice",
+        ] => Takes::Somebody,
         [
             "enter",
             "moderation" | "meeting" | "minutes" | "activity" | "offer" | "fund" | "donation" | "match",
         ]
-        | ["attendance" | "paper" | "close" | "assign" | "trial" | "dossier"] => Takes::Organiser,
+        | ["attendance" | "paper" | "close" | "assign" | "trial" | "dossier"]
+        | ["story", _] => Takes::Organiser,
         ["enter", _] | ["rating-evidence" | "vote-evidence"] => Takes::PolicyOffice,
         _ => Takes::Somebody,
     }
@@ -45,12 +54,25 @@ pub fn may(requester: &Requester, path: &[&str], sent: bool) -> bool {
             Takes::Organiser => is(&[Role::Organiser, Role::PolicyOffice]),
             Takes::PolicyOffice => is(&[Role::PolicyOffice]),
             Takes::Protected => is(&[Role::PrivacyOfficer]),
+            Takes::Clinical => requester.is_clinical(),
         }
 }
 
 /// Whether the requester may act on what belongs to a person's record.
 pub fn may_for(requester: &Requester, person: &str, now: i64) -> bool {
     requester.is(Role::Installation) || requester.is_clinical() || requester.speaks_for(person, now)
+}
+
+/// Whether the requester may let an organisation into a person's own affairs: the person, or who speaks for
+/// them, and no clinician.
+pub fn may_let_in(requester: &Requester, person: &str, now: i64) -> bool {
+    requester.is(Role::Installation) || requester.speaks_for(person, now)
+}
+
+/// Whether the requester works for this organisation.
+pub fn may_for_organisation(requester: &Requester, organisation: &str) -> bool {
+    let works = requester.is(Role::Organiser) && requester.organization == organisation;
+    requester.is(Role::Installation) || (works && !organisation.is_empty())
 }
 
 /// Whether the requester may ask for a ballot of these patients' person: it is their own, or they stand at the desk.
@@ -78,6 +100,16 @@ mod tests {
         assert!(may(&with(Role::Organiser), &["attendance"], true));
         let own = Requester { actor: "a".into(), own: vec!["p".into()], ..Requester::default() };
         assert!(may_for(&own, "p", 0) && !may_for(&own, "q", 0) && may_for(&with(Role::Doctor), "q", 0));
+        assert!(may_let_in(&own, "p", 0) && !may_let_in(&with(Role::Doctor), "p", 0));
+        assert!(
+            may(&with(Role::VillageDoctor), &["due"], false) && !may(&with(Role::Organiser), &["due"], false)
+        );
+        let organiser = Requester { organization: "o".into(), ..with(Role::Organiser) };
+        assert!(may_for_organisation(&organiser, "o") && !may_for_organisation(&organiser, "q"));
+        assert!(
+            !may_for_organisation(&with(Role::Organiser), "")
+                && !may_for_organisation(&with(Role::Doctor), "o")
+        );
         assert!(may_vote_as(&own, &["p".into()]) && !may_vote_as(&with(Role::Doctor), &["p".into()]));
     }
 }

@@ -207,13 +207,13 @@ pub async fn replace(site: &Site, review: &str, source: &str, file: &[u8]) -> Ou
     });
     let text = resource.to_string();
     let checked = site.engine.check(text.as_bytes(), Some(location()?))?;
-    site.engine.update(&site.sight(), &target, &checked, &Conditions::default()).await.map(drop)
+    site.engine.update(&site.pen(), &target, &checked, &Conditions::default()).await.map(drop)
 }
 
 /// Takes the boundaries out of use; earlier versions stay in the ledger.
 pub async fn remove(site: &Site) -> Outcome<()> {
     let target = Target::Id(LOCATION.to_owned());
-    site.engine.delete(&site.sight(), location()?, &target, &Conditions::default()).await.map(drop)
+    site.engine.delete(&site.pen(), location()?, &target, &Conditions::default()).await.map(drop)
 }
 
 /// Draws the places; `tiles` have counts and shades by name. An area is drawn equirectangular, true to scale at

@@ -66,7 +66,7 @@ pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answ
             visits: desk.cell(visits, false),
             rows,
             name: disease_name(cases, l, &counted),
-            weeks: curve::weeks(cases, &counted, &county, today, WEEKS),
+            weeks: curve::weeks(cases, desk, &counted, &county, today, WEEKS),
             code: counted,
             curve: String::new(),
             county,

@@ -149,3 +149,80 @@ pub async fn participation(pages: &Pages, numbers: &[String], today: &str, later
     say("enter/offer", &offer).await;
     (project, talk)
 }
+
+/// A choice survey that twelve people answered and one is answering, a schedule, an adaptive questionnaire that was
+/// answered twice, and an organisation that this person let in: addresses of survey, next question and layer.
+pub async fn care(pages: &Pages, person: &str) -> (String, String, String) {
+    let survey = [
+        ("title", "取药，您更看重什么？"),
+        ("purpose", "大家愿意为就近取药、少跑几趟放弃多少别的。结果附在项目的证据里，决定前公布。"),
+        (
+            "attributes",
+            "取药地点: 村卫生室 | 乡镇卫生院 | 县医院\n每次配药: 4 周 | 8 周 | 12 周\n每月自付: 0 元 | 10 元 | 30 元",
+        ),
+        ("tasks", "6"),
+        ("opens", "2026-11-01"),
+        ("closes", "2026-12-31"),
+    ];
+    enter(pages, "enter/survey", &survey, "").await;
+    let id = behind(pages, "/participation/say", "/participation/survey/").await;
+    let mut next = String::new();
+    for who in 0..13usize {
+        next = leads(pages, "answering", &[("survey", &id), ("role", "patient")]).await;
+        let answering = next.rsplit('/').next().expect("an id").to_owned();
+        for task in 0..if who == 12 { 2 } else { 6 } {
+            let (task, chosen) = (task.to_string(), ((who * 5 + task * 3) % 7 % 2).to_string());
+            let answer =
+                [("survey", id.as_str()), ("answering", &answering), ("task", &task), ("button", &chosen)];
+            enter(pages, "choice", &answer, "").await;
+        }
+    }
+    for level in ["1", "3"] {
+        let mut there = format!("/participation/adaptive/demonstration?person={person}");
+        loop {
+            let (_, _, page) = ask(pages, Method::GET, &there, String::new(), "").await;
+            let Some((_, rest)) = page.split_once("name=\"item\" value=\"") else { break };
+            let item = rest.split('"').next().expect("an item").to_owned();
+            let response = there.split_once("response=").map_or("", |(_, id)| id).to_owned();
+            let answer = [
+                ("person", person),
+                ("form", "demonstration"),
+                ("item", &item),
+                ("response", &response),
+                ("button", level),
+            ];
+            there = leads(pages, "adaptive", &answer).await;
+        }
+    }
+    let asks = [
+        ("person", person),
+        ("questionnaire", "urn:tongmai:questionnaire:eq-5d-5l"),
+        ("weeks", "4"),
+        ("first", "2026-11-01"),
+    ];
+    enter(pages, "schedule", &asks, "").await;
+    let joined = format!("/participation/joined?person={person}");
+    let organisation = behind(pages, &joined, "name=\"organisation\" value=\"").await;
+    enter(pages, "joined", &[("person", person), ("organisation", &organisation), ("button", "join")], "")
+        .await;
+    let layer = format!("layer/{organisation}");
+    let words = [("person", person), ("kind", "visit"), ("text", "上门看望，缺试纸"), ("who", "小李")];
+    enter(pages, &layer, &words, "").await;
+    (format!("/participation/survey/{id}"), next, format!("/participation/{layer}"))
+}
+
+/// Sends a form that must be taken; where it leads.
+async fn leads(pages: &Pages, address: &str, fields: &[(&str, &str)]) -> String {
+    let pairs = fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
+    let asked = Asked {
+        method: Method::POST,
+        path: format!("/participation/{address}"),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        body: Bytes::from(pairs.collect::<Vec<_>>().join("&")),
+        requester: Requester::shared_local(),
+    };
+    let answer = (pages)(asked).await;
+    let location = answer.headers().get(hyper::header::LOCATION).and_then(|v| v.to_str().ok());
+    location.unwrap_or_else(|| panic!("{address} {fields:?}: {}", answer.status())).to_owned()
+}

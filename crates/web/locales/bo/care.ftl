@@ -1,0 +1,1 @@
+# Surveys, questionnaires, follow-up lists, organisations' layers, and what rules say.
