@@ -137,7 +137,8 @@ fn demographics(judged: &Judged) -> Vec<(String, String)> {
     if !judged.person_name.is_empty() {
         asked.push(("name".to_owned(), escaped(&judged.person_name)));
     }
-    if !judged.person_gender.is_empty() && !(asked.is_empty() && judged.keys.is_empty()) {
+    let names_somebody = !asked.is_empty() || !judged.keys.is_empty();
+    if names_somebody && !judged.person_gender.is_empty() {
         asked.push(("gender".to_owned(), judged.person_gender.to_owned()));
     }
     asked
