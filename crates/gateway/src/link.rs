@@ -497,7 +497,8 @@ impl Times {
             "hl7v2" => (kind.starts_with("ADT"), !(kind.starts_with("OR") || kind.starts_with("OML"))),
             "wst500" => (false, true),
             "service" => (
-                kind.starts_with("PatientInfo"),
+                // A registration that leaves out what only the person's service asks for looks like that of a card.
+                kind.starts_with("PatientInfo") || kind.starts_with("EncounterCardInfo"),
                 ["InPatient", "OutPatient", "Discharge", "Transfer"].iter().any(|of| kind.starts_with(of)),
             ),
             _ => (true, true),
