@@ -477,7 +477,10 @@ fn what_is_shown_is_in_the_log_of_reads() {
         missed.len(),
     );
     for one in missed.iter().take(10) {
-        eprintln!("not logged: {} was answered {} with the mark of person {}", one.actor, one.path, one.person);
+        eprintln!(
+            "not logged: {} was answered {} with the mark of person {}",
+            one.actor, one.path, one.person
+        );
     }
     assert!(missed.is_empty(), "{} looks are not in the log", missed.len());
     assert!(people.len() > MARKED / 2 && seen.len() > requests / 10, "the marks are seldom shown");
