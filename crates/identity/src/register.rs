@@ -173,12 +173,13 @@ pub const REVIEW: f64 = 0.05;
 /// A register with fewer records still stands for a region with so many people: the first
 /// registrations of an installation are not one person because they are the only ones.
 const FEWEST: usize = 10_000;
-/// People who are counted beside the records when it is told how rare a name is, and how many of them bear it: as
-/// many as bear the commonest names anywhere (王; 卓玛 among Tibetan women). So a small register trusts no name to be
-/// rare, and name and birth date alone stay for a person to judge there; a large one is not moved.
+/// Of how many people who are not in a small register yet one is imagined beside its records when it is told how
+/// rare a name is, and the share of them that bears it: as many as bear the commonest names anywhere (王; 卓玛 among
+/// Tibetan women). So a small register trusts no name to be rare, and name and birth date alone stay for a person to
+/// judge there; from [`FEWEST`] records on, nobody is imagined.
 const IMAGINED: f64 = 100.0;
-const IMAGINED_FAMILY: f64 = 7.0;
-const IMAGINED_GIVEN: f64 = 2.0;
+const COMMON_FAMILY: f64 = 0.07;
+const COMMON_GIVEN: f64 = 0.02;
 /// Most records of one list that are read; longer lists need a second key.
 const LONGEST_LIST: usize = 20_000;
 
@@ -415,17 +416,12 @@ impl Register {
         (row.given, row.family) = (find(&name.given), find(&name.family));
         let sound = |word: &str| if word.is_empty() { (0, 0) } else { sounds(word) };
         Query {
-            given_bits: self.bits(
-                &self.names.given_counts,
-                row.given,
-                !name.given.is_empty(),
-                IMAGINED_GIVEN,
-            ),
+            given_bits: self.bits(&self.names.given_counts, row.given, !name.given.is_empty(), COMMON_GIVEN),
             family_bits: self.bits(
                 &self.names.family_counts,
                 row.family,
                 !name.family.is_empty(),
-                IMAGINED_FAMILY,
+                COMMON_FAMILY,
             ),
             given_sound: sound(&name.given).0,
             family_sound: sound(&name.family).1,
@@ -450,8 +446,8 @@ impl Register {
     /// A record that is in the register, as one who stands at the door.
     fn query_of(&self, row: Row) -> Query {
         Query {
-            given_bits: self.bits(&self.names.given_counts, row.given, row.given != 0, IMAGINED_GIVEN),
-            family_bits: self.bits(&self.names.family_counts, row.family, row.family != 0, IMAGINED_FAMILY),
+            given_bits: self.bits(&self.names.given_counts, row.given, row.given != 0, COMMON_GIVEN),
+            family_bits: self.bits(&self.names.family_counts, row.family, row.family != 0, COMMON_FAMILY),
             given_sound: self.sound(&self.names.sounds, row.given),
             family_sound: self.sound(&self.names.surname_sounds, row.family),
             given: self.names.units(row.given).to_vec(),
@@ -465,15 +461,16 @@ impl Register {
         if value == 0 { 0 } else { sounds.get(value as usize).copied().unwrap_or(0) }
     }
 
-    /// How rare a name is, in bits, among the records and [`IMAGINED`] others: two records of one person do not make
-    /// her name common, nor is a name rare because nobody else bears it yet.
-    fn bits(&self, counts: &[u32], value: ValueId, known: bool, imagined: f64) -> f64 {
+    /// How rare a name is, in bits, among the records and the imagined others, of whom the share `common` bears it:
+    /// two records of one person do not make her name common, nor is a name rare because nobody else bears it yet.
+    fn bits(&self, counts: &[u32], value: ValueId, known: bool, common: f64) -> f64 {
         if !known {
             return 0.0;
         }
         let count = if value == 0 { 0 } else { counts.get(value as usize).copied().unwrap_or(0) };
-        let bearers = f64::from(count).max(1.0) + imagined;
-        ((self.rows.len() as f64 + IMAGINED) / bearers).log2().clamp(0.0, 16.0)
+        let imagined = FEWEST.saturating_sub(self.rows.len()) as f64 / IMAGINED;
+        let bearers = f64::from(count).max(1.0) + imagined * common;
+        ((self.rows.len() as f64 + imagined).max(1.0) / bearers).log2().clamp(0.0, 16.0)
     }
 
     /// Birth date of a record, where it says one.
