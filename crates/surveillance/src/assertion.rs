@@ -361,15 +361,20 @@ fn governing<'f>(before: impl Iterator<Item = &'f Found>) -> Option<Cue> {
     })
 }
 
-/// For a name of a test: whether its result, in the same clause, says that it was found.
+/// For a name of a test: whether its result, in the same clause, says that the disease is there.
 fn tested(after: &str) -> Option<bool> {
-    let test = TESTS.iter().find(|test| after.trim_start().starts_with(**test))?;
-    if *test == "病毒" && after.starts_with("病毒感染") {
+    let rest = after.trim_start();
+    let rest =
+        ["表面", "核心", "特异性", "总"].iter().find_map(|word| rest.strip_prefix(word)).unwrap_or(rest);
+    let test = TESTS.iter().find(|test| rest.starts_with(**test))?;
+    if *test == "病毒" && rest.starts_with("病毒感染") {
         return None;
     }
-    // Antibodies that last tell of an illness or a vaccine of former times.
-    let lasting = after.contains("IgG") && !after.contains("IgM阳性") && !after.contains("IgM(+)");
-    Some(is_positive(after) && !lasting)
+    // Antibodies that last tell of an illness or a vaccine of former times; early ones, of now.
+    let early = ["IgM阳性", "IgM(+)", "IgM（+）", "IgM抗体阳性", "IgM检测阳性"];
+    let lasting =
+        (rest.contains("IgG") || rest.contains("抗体")) && !early.iter().any(|found| rest.contains(found));
+    Some(is_positive(rest) && !lasting)
 }
 
 /// Whether a text affirms a word of the patient now: a complaint or sign that no denial governs.

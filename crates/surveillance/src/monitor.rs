@@ -116,9 +116,9 @@ impl Default for Watch {
             place_variance: 0.02,
             inertia: 5.0,
             household_share: 0.1,
-            household_days: 4.0,
-            place_exponent: 0.5,
-            level_days: 10,
+            household_days: 0.0,
+            place_exponent: 0.0,
+            level_days: 0,
         }
     }
 }
