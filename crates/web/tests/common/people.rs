@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{COOKIE, HOST, HeaderName};
 use hyper::{HeaderMap, Method};
-use tongmai_access::{Credentials, Identify};
+use tongmai_access::{Credentials, Identify, Requester};
 use tongmai_accounts::account::Representation;
 use tongmai_accounts::family::Basis;
 use tongmai_accounts::{Account, Accounts, Binding, Surroundings};
@@ -80,10 +80,21 @@ pub async fn town(people: usize) -> Town {
         ..tongmai_web::Settings::default()
     };
     let pages = tongmai_web::pages_with(site.engine.clone(), site.access.clone(), settings);
-    let hospital = "hospital-1".to_owned();
+    let hospital = keeper(&site, &zhuoma);
     let town = Town { site, accounts, trail, pages, zhuoma, daughter, hospital, folder };
     tokio::task::block_in_place(|| town.settle());
     town
+}
+
+/// The organisation that keeps a patient's record.
+fn keeper(site: &Site, patient: &str) -> String {
+    let local = Requester::local();
+    let kind = tongmai_fhir::definition::resource_type_id("Patient").expect("a type");
+    let sealed = site.engine.read(&site.access.sight(&local), kind, patient).expect("a patient");
+    let read = tokio::task::block_in_place(|| site.access.release_blocking(&local, sealed)).expect("released");
+    let json: serde_json::Value = serde_json::from_slice(&read.text).expect("JSON");
+    let reference = json["managingOrganization"]["reference"].as_str().expect("a reference");
+    reference.trim_start_matches("Organization/").to_owned()
 }
 
 impl Town {
