@@ -246,6 +246,7 @@ pub fn group(points: &[[f64; 2]], stages: Stages) -> Grouping {
     let mut grouping = Grouping::default();
     let (mut present, mut arriving) = (0, stages.founders);
     while present < points.len() {
+        let before = present;
         present = (present + arriving).min(points.len());
         arriving = stages.least.max((present as f64 * stages.share) as usize);
         let (here, weights) = (&points[..present], &unit[..present]);
@@ -255,23 +256,32 @@ pub fn group(points: &[[f64; 2]], stages: Stages) -> Grouping {
             carried_on(here, weights, BASE, &grouping.base)
         };
         let base = k_means(here, weights, start, BASE_ROUNDS);
-        grouping.by_number = group_base(&grouping, &base, present == points.len());
+        // How good each number of groups is matters at the end, and before it when only a few are still to come.
+        let to_come = points.len() - present;
+        grouping.by_number = group_base(&grouping, &base, to_come == 0, to_come < stages.least);
         grouping.base = base;
+        // A conversation stays at its last votes for as long as people look at it, so the number that is best
+        // then is the one that lasts; but a handful of arrivals does not overturn it.
+        if present - before >= stages.least || grouping.number == 0 {
+            let best = grouping.by_number.iter().max_by(|a, b| a.2.total_cmp(&b.2));
+            grouping.number = best.map_or(0, |best| best.0);
+        }
     }
-    // A conversation stays at its last votes for as long as people look at it: the number that is best then is
-    // the one that lasts.
-    let best = grouping.by_number.iter().max_by(|a, b| a.2.total_cmp(&b.2));
-    grouping.number = best.map_or(0, |best| best.0);
     grouping
 }
 
 /// Groups the base clusters for every number of groups, from the groups of last time; how good each number is
-/// is asked at the last stage only.
-fn group_base(last: &Grouping, base: &[Cluster], last_stage: bool) -> Vec<(usize, Vec<Cluster>, f64)> {
+/// is asked when it is `judged`.
+fn group_base(
+    last: &Grouping,
+    base: &[Cluster],
+    last_stage: bool,
+    judged: bool,
+) -> Vec<(usize, Vec<Cluster>, f64)> {
     let centres: Vec<[f64; 2]> = base.iter().map(|c| c.centre).collect();
     let weights: Vec<f64> = base.iter().map(|c| c.members.len() as f64).collect();
     let most = MOST_GROUPS.min(2 + centres.len() / 12);
-    let distances = if last_stage { distances(&centres) } else { Vec::new() };
+    let distances = if judged { distances(&centres) } else { Vec::new() };
     (2..=most)
         .map(|k| {
             let before = last.by_number.iter().find(|(number, _, _)| *number == k);
@@ -294,7 +304,7 @@ fn group_base(last: &Grouping, base: &[Cluster], last_stage: bool) -> Vec<(usize
                     groups = fresh;
                 }
             }
-            let quality = if last_stage { silhouette_by(&distances, &weights, &groups) } else { 0.0 };
+            let quality = if judged { silhouette_by(&distances, &weights, &groups) } else { 0.0 };
             (k, groups, quality)
         })
         .collect()
