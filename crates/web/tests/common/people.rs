@@ -91,7 +91,8 @@ fn keeper(site: &Site, patient: &str) -> String {
     let local = Requester::local();
     let kind = tongmai_fhir::definition::resource_type_id("Patient").expect("a type");
     let sealed = site.engine.read(&site.access.sight(&local), kind, patient).expect("a patient");
-    let read = tokio::task::block_in_place(|| site.access.release_blocking(&local, sealed)).expect("released");
+    let read =
+        tokio::task::block_in_place(|| site.access.release_blocking(&local, sealed)).expect("released");
     let json: serde_json::Value = serde_json::from_slice(&read.text).expect("JSON");
     let reference = json["managingOrganization"]["reference"].as_str().expect("a reference");
     reference.trim_start_matches("Organization/").to_owned()
