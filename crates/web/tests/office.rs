@@ -15,6 +15,7 @@ use tongmai_consent::{Action, Effect, FOR_EVER, Grant, Purpose};
 use tongmai_engine::bundle::Ids;
 use tongmai_engine::rights::consent::{self, Provision, Said};
 use tongmai_fhir::definition::resource_type_id;
+use tongmai_region::story;
 
 /// Somebody more who works there.
 fn account(town: &Town, id: &str, role: &str, purpose: &str, organization: &str) {
@@ -93,7 +94,10 @@ async fn an_agreement_that_ends_closes_and_one_that_is_signed_opens() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purpose_opens_with_its_assessment_and_closes_with_it() {
     let town = town(20).await;
-    let condition = found(&town, "Condition", "patient", &format!("Patient/{}", town.zhuoma)).remove(0);
+    // Her records at all providers: a consent to one of them does not speak for the others.
+    let records = town.site.patients("identifier", &story::token(story::ZHUOMA));
+    let references: Vec<String> = records.iter().map(|id| format!("Patient/{id}")).collect();
+    let condition = found(&town, "Condition", "patient", &references.join(",")).remove(0);
     let grant = Grant {
         effect: Effect::Permit,
         actions: Action::View.bit(),
@@ -110,11 +114,13 @@ async fn a_purpose_opens_with_its_assessment_and_closes_with_it() {
     };
     let provision =
         Provision { grant, organisation: "Organization/institute".into(), account: String::new() };
-    let said = Said { patient: town.zhuoma.clone(), joined: None, provisions: vec![provision] };
-    let entry = format!(
-        r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"resource":{},"request":{{"method":"POST","url":"Consent"}}}}]}}"#,
-        consent::write(&said, "active")
-    );
+    let entries = records.iter().map(|patient| {
+        let said = Said { patient: patient.clone(), joined: None, provisions: vec![provision.clone()] };
+        let text = consent::write(&said, "active");
+        format!(r#"{{"resource":{text},"request":{{"method":"POST","url":"Consent"}}}}"#)
+    });
+    let entries = entries.collect::<Vec<_>>().join(",");
+    let entry = format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{entries}]}}"#);
     let pen = town.site.access.pen(&Requester::local());
     town.site.engine.process_counting(&pen, entry.as_bytes(), Ids::Fresh).await.expect("consented");
     let researcher = Requester {

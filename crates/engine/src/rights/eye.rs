@@ -122,7 +122,8 @@ impl Engine {
         for mut request in limits.requests() {
             request.account = account;
             if !matches!(request.role, Role::Resident | Role::Proxy) {
-                request.agreement = rights.agreement(organisation, limits.now()).or(request.agreement);
+                request.agreement =
+                    rights.agreement(organisation, request.purpose, limits.now()).or(request.agreement);
             }
             if request.agreement.is_some() {
                 request.organisation = organisation;

@@ -12,7 +12,7 @@ pub(crate) mod links;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use tongmai_consent::{Agreement, Register, Relation};
+use tongmai_consent::{Agreement, Purpose, Register, Relation};
 use tongmai_fhir::definition::{ResourceTypeId, resource_type_id};
 use tongmai_fhir::json::Json;
 use tongmai_fhir::search::date;
@@ -46,20 +46,18 @@ enum Signed {
 }
 
 impl Rights {
-    /// The agreement of an organisation that counts now, where the ledger holds any of it: one that is over
-    /// leaves an agreement for nothing. `None` where the ledger says nothing of the organisation.
-    pub(crate) fn agreement(&self, organisation: u32, now: i64) -> Option<Agreement> {
-        let mut of = self.instruments.values().filter_map(|signed| match signed {
+    /// The agreement of an organisation that counts now for a purpose, where the ledger holds any of it; of
+    /// several the one that covers most kinds. One that is over leaves an agreement for nothing. `None` where the
+    /// ledger says nothing of the organisation.
+    pub(crate) fn agreement(&self, organisation: u32, purpose: Purpose, now: i64) -> Option<Agreement> {
+        let of = self.instruments.values().filter_map(|signed| match signed {
             Signed::Agreement(whose, agreement) if *whose == organisation => Some(*agreement),
             _ => None,
         });
-        let first = of.next()?;
-        let counts = |agreement: &Agreement| agreement.from <= now && now < agreement.until;
-        // Of several the one that counts, and of those the one that covers most.
-        Some(of.fold(first, |best, one| {
-            let rank = |it: &Agreement| (counts(it), it.purposes.count_ones(), it.categories.count_ones());
-            if rank(&one) > rank(&best) { one } else { best }
-        }))
+        of.max_by_key(|it| {
+            let counts = it.from <= now && now < it.until && it.purposes & purpose.bit() != 0;
+            (counts, it.categories.count_ones())
+        })
     }
 
     /// Purposes of which an impact assessment stands now, as a mask.
