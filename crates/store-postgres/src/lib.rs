@@ -6,7 +6,7 @@
 //! read-only transaction at repeatable read.
 //!
 //! The interface is synchronous. A store has a small runtime of its own for its
-//! connections, and must not be called from a worker of an asynchronous one.
+//! connections; a thread of another one that calls it waits as long as the database takes.
 
 mod commit;
 mod given;

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -103,6 +106,15 @@ impl Connection {
     }
 }
 
+/// Wakes a thread that waits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 /// A runtime that may also be dropped on a worker of another one, where a plain one would panic.
 pub(crate) struct Background(Option<Runtime>);
 
@@ -115,6 +127,21 @@ impl Background {
             .build()
             .map_err(|error| StoreError(format!("starting threads: {error}")))?;
         Ok(Background(Some(runtime)))
+    }
+
+    /// Waits for something that the threads of this runtime carry on. Unlike the runtime's own method it may also be
+    /// called within another runtime, whose thread waits then: an import, a door, a command.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        let _context = self.enter();
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let mut work = pin!(work);
+        loop {
+            match work.as_mut().poll(&mut context) {
+                Poll::Ready(done) => return done,
+                Poll::Pending => std::thread::park(),
+            }
+        }
     }
 }
 
@@ -156,7 +183,7 @@ impl Pool {
     }
 
     /// A connection that works as far as is known: a kept one, or a new one.
-    pub(crate) fn take(&self, runtime: &Runtime) -> Result<Connection> {
+    pub(crate) fn take(&self, runtime: &Background) -> Result<Connection> {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.state();
         loop {
