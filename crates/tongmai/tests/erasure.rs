@@ -1,6 +1,6 @@
 //! Erasure, seen by a scanner of files: canaries of one person are first found wherever they lie, then the
-//! person is erased, and the scanner finds nothing: in no file of the installation, not in the database, nor in
-//! a backup that came back. Another person's canaries show that the scanner still sees.
+//! person is erased, and the scanner finds nothing: in no file of the installation, nor in a backup that came
+//! back. Another person's canaries show that the scanner still sees.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,9 +13,7 @@ use serde_json::{Value, json};
 use tongmai_blob::Blobs;
 use tongmai_gateway::pipeline::queue::Queue;
 use tongmai_store::{Event, RecordKey, Store};
-use tongmai_store_postgres::PostgresStore;
 use tongmai_store_sqlite::SqliteStore;
-use tongmai_testkit::postgres::Postgres;
 use tongmai_vault::{Erasures, Keyring, Profile, Vault};
 
 /// What tells of one person.
@@ -411,64 +409,4 @@ fn an_erased_person_is_nowhere_on_the_embedded_store() {
 #[test]
 fn an_erased_person_is_nowhere_under_sealed_bodies() {
     check_embedded(true);
-}
-
-#[test]
-fn an_erased_person_is_nowhere_on_postgresql() {
-    let Some(server) = Postgres::start() else { return };
-    // As the documentation says it: segments of the write-ahead log are not used again.
-    server.sql(&[
-        "ALTER SYSTEM SET wal_recycle = off",
-        "ALTER SYSTEM SET min_wal_size = '32MB'",
-        "SELECT pg_reload_conf()",
-    ]);
-    let beside = tempfile::tempdir().expect("a folder");
-    let beside = beside.path();
-    let (folder, key) = (beside.join("data"), beside.join("master.key"));
-    let text = |path: &Path| path.to_str().expect("text").to_owned();
-    let made = Command::new(env!("CARGO_BIN_EXE_tongmai")).arg("key").arg(&key).status().expect("it runs");
-    assert!(made.success());
-    std::fs::create_dir(&folder).expect("made");
-    let place = |folder: &Path, url: &str| {
-        ["--data", &text(folder), "--key-file", &text(&key), "--store", url].map(str::to_owned).to_vec()
-    };
-    let site = Site { place: place(&folder, &server.url()), folder: folder.clone() };
-    plant(&site, beside);
-    let (secret, erased_bodies, kept_bodies) = {
-        let store = Arc::new(PostgresStore::open(&server.url(), 0).expect("opens"));
-        let secret = store.secret();
-        let vault = opened(store, &folder, Some(&key), beside);
-        (secret, bodies(&vault, &ERASED), bodies(&vault, &KEPT))
-    };
-    server.sql(&["CHECKPOINT"]);
-    let before = files(&[&folder, &server.data()]);
-    let base = |word: &[u8]| places(word, &before).iter().any(|path| path.contains("/base/"));
-    let log = |word: &[u8]| places(word, &before).iter().any(|path| path.contains("/pg_wal/"));
-    assert!(base(ERASED.name.as_bytes()) && base(ERASED.pinyin.as_bytes()) && log(ERASED.name.as_bytes()));
-    assert!(erased_bodies.iter().all(|body| base(body)) && log(&erased_bodies[0]));
-    let copy = server.copy_database();
-
-    let patient = patient_named(&site, ERASED.name, &beside.join("out"));
-    std::fs::remove_dir_all(beside.join("out")).expect("removed");
-    let said = site.run("erase", &["--patient", &patient]);
-    assert!(said.contains("2 records"), "{said}");
-
-    // The copy of before comes back as another installation: what was erased is erased before it serves.
-    let restored = beside.join("restored");
-    std::fs::create_dir_all(restored.join("keys")).expect("made");
-    std::fs::copy(folder.join("erasures"), restored.join("erasures")).expect("copied");
-    std::fs::copy(folder.join("keys/table"), restored.join("keys/table")).expect("copied");
-    let again = Site { place: place(&restored, &copy), folder: restored.clone() };
-    let said = again.run("verify", &[]);
-    assert!(said.contains("are erased now") && said.contains("whole:"), "{said}");
-
-    server.sql(&["SELECT pg_switch_wal()", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT"]);
-    let mut all = words(&ERASED);
-    all.extend(erased_bodies);
-    all.extend(filed(&secret, ERASED.number));
-    let after = files(&[&folder, &restored, &server.data()]);
-    assert_nowhere(&all, &after, "after the erasure");
-    assert!(!places(KEPT.name.as_bytes(), &after).is_empty());
-    assert!(kept_bodies.iter().all(|body| !places(body, &after).is_empty()));
-    site.run("verify", &[]);
 }
