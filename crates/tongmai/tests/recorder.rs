@@ -17,6 +17,7 @@ use tongmai_access::{Access, Policy, Requester};
 use tongmai_engine::{Engine, Surroundings, Validation};
 use tongmai_store_sqlite::SqliteStore;
 use tongmai_testkit::random::Random;
+use tongmai_vault::{Erasures, Keyring, Profile, Vault};
 
 /// People whose records are marked.
 const MARKED: usize = 120;
@@ -350,10 +351,16 @@ fn surroundings() -> Surroundings {
     }
 }
 
-/// The engine over a folder that no server uses now.
+/// The engine over a demo's folder that no server uses now; its bodies are sealed under the demo's own key.
 fn engine(folder: &Path) -> Engine {
     let store = SqliteStore::open(&folder.join("store.tongmai")).expect("the store opens");
-    Engine::start(Arc::new(store), surroundings(), Validation::Reject).expect("an engine")
+    let key = std::fs::read_to_string(folder.join("demo.key")).expect("a key");
+    let key = data_encoding::HEXLOWER.decode(key.trim().as_bytes()).expect("digits");
+    let key: [u8; 32] = key.try_into().expect("32 bytes");
+    let keyring = Keyring::open(&folder.join("keys"), &key, Profile::Aes256).expect("the keys open");
+    let erasures = Erasures::open(&folder.join("erasures")).expect("the erasures open");
+    let vault = Vault::over(Arc::new(store), Some(keyring), erasures).expect("a vault");
+    Engine::start(Arc::new(vault), surroundings(), Validation::Reject).expect("an engine")
 }
 
 /// A county with marked people, most of them of the county's hospital.

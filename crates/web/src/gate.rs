@@ -78,7 +78,12 @@ pub fn opens(requester: &Requester, area: &str) -> bool {
 
 /// For whom the pages of an area are, in words: a refusal says what would change it.
 pub fn said(l: Language, area: &str) -> String {
-    let names = roles(area).iter().map(|role| l.code("role", role.code()).into_owned());
+    said_of(l, roles(area))
+}
+
+/// For whom a page is, in words.
+pub fn said_of(l: Language, roles: &[Role]) -> String {
+    let names = roles.iter().map(|role| l.code("role", role.code()).into_owned());
     let names: Vec<String> = names.collect();
     l.name("closed-roles", &names.join(&l.say("comma"))).into_owned()
 }

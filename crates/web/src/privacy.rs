@@ -26,7 +26,7 @@ use crate::frame::Frame;
 use crate::language::Language;
 use crate::me::request::{APPEAL, Kind, SYSTEM, Shown};
 use crate::me::{self, json as read_json, search};
-use crate::{Site, duties, framed, problem, render, reply};
+use crate::{Site, duties, framed, gate, problem, render, reply};
 
 /// Answers `/privacy` and what lies below.
 pub async fn answer(site: &Arc<Site>, asked: &Asked, page: Frame, path: &[&str]) -> Outcome<Answer> {
@@ -47,7 +47,8 @@ pub async fn answer(site: &Arc<Site>, asked: &Asked, page: Frame, path: &[&str])
         ["log"] => log(site, asked, page, post).await,
         ["pack"] if !post => pack(site).await,
         ["requests" | "emergency" | "consents" | "register" | "incident"] => {
-            Ok(problem::show(asked, page, 403, "closed", ""))
+            let whose = gate::said_of(page.language, &[Role::PrivacyOfficer]);
+            Ok(problem::show(asked, page, 403, "closed", &whose))
         }
         _ => Ok(problem::show(asked, page, 404, "lost", "")),
     }
@@ -116,7 +117,7 @@ async fn tasks(site: &Arc<Site>, codes: &[&str]) -> Outcome<(Vec<Shown>, Vec<Sho
     let pairs = [("code", codes.as_str()), ("_sort", "-authored-on"), ("_count", "200")];
     let now = site.engine.now();
     let mut shown = Vec::new();
-    for task in search(site, "Task", &pairs).await? {
+    for task in me::filed(site, &pairs).await? {
         shown.push(Shown::read(&read_json(&task)?, now));
     }
     let (mut open, done): (Vec<Shown>, Vec<Shown>) = shown.into_iter().partition(Shown::is_open);

@@ -30,8 +30,10 @@ fn account(town: &Town, id: &str, role: &str, purpose: &str, organization: &str)
         synthetic: true,
         ..Account::default()
     };
-    town.accounts.keep(account).expect("kept");
-    town.accounts.set_password(id, PASSWORD).expect("set");
+    tokio::task::block_in_place(|| {
+        town.accounts.keep(account).expect("kept");
+        town.accounts.set_password(id, PASSWORD).expect("set");
+    });
 }
 
 /// The ids that a search of the installation finds.

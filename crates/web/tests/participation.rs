@@ -329,7 +329,7 @@ async fn the_evening_in_the_hall(town: &Town, project: &str, talk: &str) {
     }
     // Whoever holds a sheet gets no ballot online, and a stranger none at all.
     let twice = town.send("ballot", &[("conversation", talk), ("number", &number(7))], "").await;
-    assert!(twice.status == 400 && twice.text.contains("already"), "{}", twice.text);
+    assert!(twice.status == 400 && twice.text.contains("已经领过本次讨论的选票"), "{}", twice.text);
     let stranger = town.send("ballot", &[("conversation", talk), ("number", "990123190001010000")], "").await;
     assert_eq!(stranger.status, 400);
     for voter in 40..160 {

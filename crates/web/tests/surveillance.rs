@@ -109,6 +109,8 @@ async fn the_laboratory_and_the_epidemiologist() {
             vec![("step", "correct"), ("who", "刘"), ("why", "复核"), ("classification", "clinical")],
             "临床诊断病例",
         ),
+        // A corrected card is sent again before the national list can take it further.
+        (vec![("step", "submit"), ("who", "刘")], "已上报"),
     ] {
         let done = ask(&site, Method::POST, &card, &fields).await;
         assert_eq!(done.status, 303, "{}", done.text);

@@ -160,12 +160,26 @@ impl Engine {
         for (record, weighed) in found {
             let person = desk.linker.person_of(record).unwrap_or(0);
             if let Some(member) = self.seen_member(&eye, Point::Match, &mut *snapshot, &desk, record)? {
+                let weighed = if guarded { by_grade(weighed) } else { weighed };
                 answer.candidates.push(Candidate { resource: member.resource, weighed, person });
             }
         }
         let positions = answer.candidates.iter().map(|candidate| candidate.resource.seq).collect();
         Ok(Sealed::new(answer, Operation::Search, positions))
     }
+}
+
+/// What is told to somebody from whom records could be hidden: the grade, and which fields speak for or against.
+/// Exact weights follow from how often a name is met, in the hidden records too.
+fn by_grade(weighed: Weighed) -> Weighed {
+    let probability = match weighed.zone {
+        Zone::Automatic => 0.99,
+        Zone::Review if weighed.probability >= PROBABLE => PROBABLE,
+        Zone::Review => 0.5,
+        Zone::Apart => 0.0,
+    };
+    let sign = |bits: f64| if bits == 0.0 { 0.0 } else { bits.signum() };
+    Weighed { probability, prior: 0.0, evidence: weighed.evidence.map(sign), ..weighed }
 }
 
 fn number(parameter: &Json<'_>) -> Outcome<usize> {

@@ -11,7 +11,7 @@ use tongmai_engine::everything::Everything;
 use tongmai_engine::{Failure, Outcome, Reason};
 use tongmai_http::{Answer, Asked};
 
-use super::{Person, chosen, json as read_json, people, search};
+use super::{Person, chosen, filed, json as read_json, people};
 use crate::account::Form;
 use crate::format::When;
 use crate::frame::Frame;
@@ -149,7 +149,7 @@ pub async fn of(site: &Arc<Site>, patients: &[String]) -> Outcome<Vec<Shown>> {
     let pairs = [("subject", references.as_str()), ("_sort", "-authored-on"), ("_count", "100")];
     let now = site.engine.now();
     let mut shown = Vec::new();
-    for task in search(site, "Task", &pairs).await? {
+    for task in filed(site, &pairs).await? {
         let task = read_json(&task)?;
         if task["code"]["coding"][0]["system"] == SYSTEM {
             shown.push(Shown::read(&task, now));

@@ -37,7 +37,7 @@ use tongmai_http::{Answer, Asked};
 
 use crate::frame::Frame;
 use crate::language::Language;
-use crate::{Site, asset, framed, problem, render};
+use crate::{Site, asset, framed, gate, problem, render};
 use block::{Block, Kind};
 pub use live::Followed;
 
@@ -193,8 +193,10 @@ pub async fn sent(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) 
 
 /// Whether a request may be answered here at all.
 pub async fn answer(site: &Arc<Site>, asked: &Asked, frame: Frame, path: &[&str]) -> Outcome<Answer> {
-    if !right::may(&site.requester, path, asked.method == Method::POST) {
-        return Ok(problem::show(asked, frame, 403, "wrong", ""));
+    let is_form = asked.method == Method::POST;
+    if !right::may(&site.requester, path, is_form) {
+        let whose = right::roles(path, is_form).map(|roles| gate::said_of(frame.language, roles));
+        return Ok(problem::show(asked, frame, 403, "closed", &whose.unwrap_or_default()));
     }
     let l = frame.language;
     let answer = match asked.method {

@@ -44,17 +44,24 @@ fn takes(path: &[&str], sent: bool) -> Takes {
     }
 }
 
+/// The roles that open a page or send a form; `None` is everybody, or everybody who said who they are.
+pub fn roles(path: &[&str], sent: bool) -> Option<&'static [Role]> {
+    match takes(path, sent) {
+        Takes::Nothing | Takes::Somebody => None,
+        Takes::Organiser => Some(&[Role::Organiser, Role::PolicyOffice]),
+        Takes::PolicyOffice => Some(&[Role::PolicyOffice]),
+        Takes::Protected => Some(&[Role::PrivacyOfficer]),
+        Takes::Clinical => Some(&[Role::Doctor, Role::Nurse, Role::VillageDoctor]),
+    }
+}
+
 /// Whether the requester may open the page, or send the form.
 pub fn may(requester: &Requester, path: &[&str], sent: bool) -> bool {
-    let is = |roles: &[Role]| roles.iter().any(|role| requester.is(*role));
-    is(&[Role::Installation])
-        || match takes(path, sent) {
-            Takes::Nothing => true,
-            Takes::Somebody => !requester.is_nobody(),
-            Takes::Organiser => is(&[Role::Organiser, Role::PolicyOffice]),
-            Takes::PolicyOffice => is(&[Role::PolicyOffice]),
-            Takes::Protected => is(&[Role::PrivacyOfficer]),
-            Takes::Clinical => requester.is_clinical(),
+    let is_public = takes(path, sent) == Takes::Nothing;
+    requester.is(Role::Installation)
+        || match roles(path, sent) {
+            Some(roles) => roles.iter().any(|role| requester.is(*role)),
+            None => is_public || !requester.is_nobody(),
         }
 }
 
