@@ -60,6 +60,9 @@ pub enum Validation {
     Accept,
 }
 
+/// Visits whose holder is remembered.
+const VISITS: usize = 50_000;
+
 /// The engine over one store.
 pub struct Engine {
     store: Arc<dyn Store>,
@@ -69,6 +72,8 @@ pub struct Engine {
     clock: AtomicU64,
     validation: Validation,
     texts: texts::Texts,
+    /// Who held the visits that were met lately, as symbols.
+    visits: quick_cache::sync::Cache<tongmai_store::ResourceKey, u32>,
     desk: person::DeskCell,
     labels: labels::Labels,
     rights: rights::RightsCell,
@@ -116,6 +121,7 @@ impl Engine {
             store,
             validation,
             texts: texts::Texts::default(),
+            visits: quick_cache::sync::Cache::new(VISITS),
             desk: person::DeskCell::default(),
         })
     }

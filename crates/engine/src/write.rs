@@ -611,14 +611,14 @@ impl Engine {
         let updated = (hybrid_time >> 16) as i64;
         let text = stored_text(checked.type_id, id, version, updated, &checked.json);
         let mut filed = rows::file(&*self.store, &self.keys, checked.type_id, id, &checked.json)?;
-        let label = self.label(sight, checked, filed.patients.len(), false)?;
+        let key = self.keys.resource(checked.type_id, id);
+        let label = self.label(sight, snapshot, key, checked, filed.patients.len())?;
         filed.label(label);
         let (rows, record_key) = self.place_in_record(filed)?;
         let remove = match before {
             Some((seq, _)) => self.rows_of(snapshot, seq)?,
             None => IndexRows::default(),
         };
-        let key = self.keys.resource(checked.type_id, id);
         let note = findings::note(&checked.findings);
         let body = tongmai_codec::pack_with_note(text.as_bytes(), note.as_bytes());
         let change = Change {
@@ -657,18 +657,46 @@ impl Engine {
     }
 
     /// The number of the label of a version that `sight`'s requester writes.
-    fn label(&self, sight: &Sight, checked: &Checked<'_>, patients: usize, restricted: bool) -> Outcome<u16> {
+    fn label(
+        &self,
+        sight: &Sight,
+        snapshot: &mut dyn Snapshot,
+        key: ResourceKey,
+        checked: &Checked<'_>,
+        patients: usize,
+    ) -> Outcome<u16> {
         let mut label = self.labels.of(checked.type_id, &checked.json, patients);
         let organisation = match sight.requester().organization.as_str() {
             // The installation files what others bring, who are named in it.
             "" => own_organisation(&checked.json).map(Cow::Borrowed),
             id => Some(Cow::Owned(format!("Organization/{id}"))),
         };
-        if let Some(organisation) = organisation {
-            label.depositor = self.store.symbol(&organisation)?;
+        label.depositor = match organisation {
+            Some(organisation) => self.store.symbol(&organisation)?,
+            None => self.holder_of_visit(snapshot, &checked.json)?,
+        };
+        if resource_type_name(checked.type_id) == Some("Encounter") && label.depositor != 0 {
+            self.visits.insert(key, label.depositor);
         }
-        label.restricted = restricted;
         Ok(self.labels.number(&*self.store, &label)?)
+    }
+
+    /// Who held the visit in which something was found or done: it is theirs, where it names nobody itself.
+    /// Zero where that is not known, or the visit is not there yet.
+    fn holder_of_visit(&self, snapshot: &mut dyn Snapshot, json: &Json<'_>) -> Outcome<u32> {
+        let reference = json.get("encounter").and_then(|visit| visit.text("reference"));
+        let id = reference.and_then(|reference| reference.strip_prefix("Encounter/"));
+        let (Some(id), Some(type_id)) = (id, resource_type_id("Encounter")) else { return Ok(0) };
+        let key = self.keys.resource(type_id, id);
+        if let Some(holder) = self.visits.get(&key) {
+            return Ok(holder);
+        }
+        let Some(visit) = snapshot.current(key)? else { return Ok(0) };
+        let number = snapshot.marks(&[visit.seq])?.first().map_or(UNLABELLED, |mark| mark.1);
+        let holder =
+            if number == UNLABELLED { 0 } else { self.labels.label(number).map_or(0, |l| l.depositor) };
+        self.visits.insert(key, holder);
+        Ok(holder)
     }
 
     /// Reserves the record keys of the patients and files the resource under them.

@@ -93,7 +93,7 @@ fn records(installation: &Installation, number: &str) -> Result<Vec<String>> {
 /// Who comes in: id, name, role, purpose, and where they work.
 const STAFF: [(&str, &str, &str, Role, &str, &str); 11] = [
     ("doctor 医生", "dr-li", "李文", Role::Doctor, "TREAT", "清禾县人民医院"),
-    ("village doctor 村医", "dr-tashi", "扎西", Role::VillageDoctor, "TREAT", "格桑村卫生室"),
+    ("village doctor 村医", "dr-tashi", "扎西", Role::VillageDoctor, "TREAT", "雪原藏族乡卫生院"),
     ("coder 编码员", "coder-zhou", "周敏", Role::Coder, "HPAYMT", "清禾县人民医院"),
     ("epidemiologist 流行病学", "epi-sun", "孙宁", Role::Epidemiologist, "PUBHLTH", "清禾县疾病预防控制中心"),
     ("privacy officer 隐私负责人", "privacy-he", "何静", Role::PrivacyOfficer, "HLEGAL", "清禾县卫生健康"),

@@ -84,7 +84,7 @@ fn record(person: usize, hospital: &str, day: &str) -> String {
     );
     let resources = [
         format!(
-            r#"{{"resourceType":"Patient","id":"{id}","name":[{{"text":"{m}","family":"{m}"}}],"gender":"female","birthDate":"19{:02}-03-08","address":[{{"text":"{m}","city":"清禾县","district":"{m}"}}],"managingOrganization":{at}}}"#,
+            r#"{{"resourceType":"Patient","id":"{id}","name":[{{"text":"{m}","family":"{m}"}}],"gender":"female","birthDate":"19{:02}-03-08","address":[{{"text":"{m}","city":"清禾县","district":"河湾镇"}}],"managingOrganization":{at}}}"#,
             40 + person % 60
         ),
         format!(
@@ -379,7 +379,7 @@ fn fill(folder: &Path) {
         let sealed = engine.search(&sight, &query, None).expect("found");
         access.release_blocking(&requester, sealed).expect("logged").matches[0].id.clone()
     };
-    let (hospital, village) = (of("清禾县人民医院"), of("格桑村卫生室"));
+    let (hospital, village) = (of("清禾县人民医院"), of("雪原藏族乡卫生院"));
     let day = (now() + 8 * 3_600_000).div_euclid(86_400_000) - 1;
     let (year, month, date) = tongmai_base::time::civil_from_days(day);
     let day = format!("{year:04}-{month:02}-{date:02}");

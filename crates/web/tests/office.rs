@@ -153,7 +153,7 @@ async fn a_purpose_opens_with_its_assessment_and_closes_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_names_exactly_whose_records_were_shown() {
-    let town = town(30).await;
+    let town = town(150).await;
     let hospital = found(&town, "Organization", "name", "清禾县人民医院").remove(0);
     let patients = found(&town, "Patient", "organization", &format!("Organization/{hospital}"));
     for id in ["dr-curious", "dr-other"] {

@@ -479,7 +479,7 @@ async fn through_the_gates(town: &Town, project: &str) {
     attach("public_comment").await;
     let early = advance().await;
     assert!(
-        early.status == 400 && early.text.contains("CommentPeriod"),
+        early.status == 400 && early.text.contains("公开征求意见（30 天）"),
         "thirty days are thirty days: {}",
         early.text
     );
