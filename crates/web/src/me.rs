@@ -49,6 +49,13 @@ impl Person {
     pub fn id(&self) -> &str {
         self.patients.first().map_or("", String::as_str)
     }
+
+    /// Whether the reader is told of all requests about them: the resident is, and family to whom everything, or
+    /// what is in no category of its own, is released.
+    pub fn tells_requests(&self) -> bool {
+        let released = self.categories.as_ref();
+        self.own || released.is_none_or(|released| released.iter().any(|kind| kind == "other"))
+    }
 }
 
 /// The resident and those for whom they speak now.

@@ -234,6 +234,9 @@ async fn requests_have_clocks_and_a_refusal_its_reason() {
             .status,
         400
     );
+    // Her daughter, to whom results alone are released, is told of none.
+    let hers = town.login("yangzom").await.get(&format!("/me/requests?of={}", town.zhuoma)).await;
+    assert!(hers.status == 200 && !hers.text.contains("血型写错了"), "{}", hers.text);
     let mut privacy = town.login("privacy-he").await;
     let inbox = privacy.get("/privacy/requests").await;
     assert!(inbox.text.contains("6 项待处理"), "{}", inbox.text);

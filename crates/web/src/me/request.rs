@@ -142,16 +142,22 @@ struct Requests {
 
 framed!(Requests);
 
-/// The Tasks of patients, newest first.
-pub async fn of(site: &Arc<Site>, patients: &[String]) -> Outcome<Vec<Shown>> {
-    let references: Vec<String> = patients.iter().map(|id| format!("Patient/{id}")).collect();
+/// Whether a request about a person is told to the reader: those that the reader filed always are.
+fn is_told(site: &Site, person: &Person, task: &Value) -> bool {
+    let by = super::patient_of(task, "requester");
+    person.tells_requests() || site.requester.own.iter().any(|own| own == by)
+}
+
+/// The requests about a person that the reader is told, newest first.
+async fn of(site: &Arc<Site>, person: &Person) -> Outcome<Vec<Shown>> {
+    let references: Vec<String> = person.patients.iter().map(|id| format!("Patient/{id}")).collect();
     let references = references.join(",");
     let pairs = [("subject", references.as_str()), ("_sort", "-authored-on"), ("_count", "100")];
     let now = site.engine.now();
     let mut shown = Vec::new();
     for task in filed(site, &pairs).await? {
         let task = read_json(&task)?;
-        if task["code"]["coding"][0]["system"] == SYSTEM {
+        if task["code"]["coding"][0]["system"] == SYSTEM && is_told(site, person, &task) {
             shown.push(Shown::read(&task, now));
         }
     }
@@ -162,7 +168,7 @@ pub async fn of(site: &Arc<Site>, patients: &[String]) -> Outcome<Vec<Shown>> {
 pub async fn page(site: &Arc<Site>, asked: &Asked, frame: Frame) -> Outcome<Answer> {
     let page = frame.in_section("nav-requests");
     let person = chosen(site, page.parameter("of"))?;
-    let requests = of(site, &person.patients).await?;
+    let requests = of(site, &person).await?;
     let others = people(site).into_iter().filter(|other| *other != person).collect();
     let kinds = Kind::ALL.iter().map(|kind| kind.code()).collect();
     render(asked, 200, &Requests { l: page.language, page, person, others, kinds, requests })
@@ -213,8 +219,9 @@ pub async fn appeal(site: &Arc<Site>, asked: &Asked) -> Outcome<Answer> {
     let (now, people) = (site.engine.now(), people(site));
     super::change(site, "Task", form.field("id"), |task| {
         let patient = super::patient_of(task, "for");
-        let own = people.iter().any(|person| person.patients.iter().any(|id| id == patient));
-        if !own || task["code"]["coding"][0]["system"] != SYSTEM {
+        let theirs = people.iter().find(|person| person.patients.iter().any(|id| id == patient));
+        let told = theirs.is_some_and(|person| is_told(site, person, task));
+        if !told || task["code"]["coding"][0]["system"] != SYSTEM {
             return Err(Failure::not_found("a request of yours"));
         }
         if task["status"] != "rejected" || task["businessStatus"]["text"] == APPEAL {
